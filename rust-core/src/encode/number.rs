@@ -149,40 +149,4 @@ fn digit(value: u64) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::String;
-
-    fn written(write: impl FnOnce(&mut Buffer)) -> String {
-        let mut out = Buffer::new();
-        write(&mut out);
-        String::from_utf8(out.into_vec()).unwrap()
-    }
-
-    #[test]
-    fn canonical_floats() {
-        let table: [(f64, &str); 8] = [
-            (1.0, "1.0"),
-            (-0.0, "0.0"),
-            (1e-5, "1e-05"),
-            (0.0001, "0.0001"),
-            (1e6, "1e+06"),
-            (17.3, "17.3"),
-            (f64::NEG_INFINITY, "-Inf"),
-            (-1756047.3, "-1.7560473e+06"),
-        ];
-        for (value, text) in table {
-            assert_eq!(written(|out| put_float(out, value)), text);
-        }
-        assert_eq!(written(|out| put_text_float(out, 1.0)), "1");
-        assert_eq!(written(|out| put_text_float(out, 0.0)), "0");
-        assert_eq!(written(|out| put_text_float(out, 0.5)), "0.5");
-    }
-
-    #[test]
-    fn timestamps() {
-        assert_eq!(written(|out| put_timestamp_ms(out, 1_755_780_000_123)), "1755780000.123");
-        assert_eq!(written(|out| put_timestamp_ms(out, 7)), "0.007");
-        assert_eq!(written(|out| put_timestamp_ms(out, 0)), "0.000");
-    }
-}
+mod tests;
