@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from conftest import DEPLOY, check, documents, one
+from deploy_files import DEPLOY, check, documents, one
 
 METRICS = {"shop_request_duration_seconds_bucket", "shop_request_duration_seconds_count", "shop_errors_total"}
 

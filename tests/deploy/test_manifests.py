@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import DEPLOY, documents, one
+from deploy_files import DEPLOY, documents, one
 
 SERVICES = {"users-python": 8101, "users-go": 8102, "orders-c": 8103, "orders-rust": 8104}
 MANIFESTS = (

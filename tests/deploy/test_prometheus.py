@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import yaml
 
-from conftest import DEPLOY, check, documents, one
+from deploy_files import DEPLOY, check, documents, one
 
 FLAG = "--enable-feature=exemplar-storage"
 
