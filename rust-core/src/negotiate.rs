@@ -108,7 +108,7 @@ pub fn accepts_gzip(accept_encoding: &str) -> bool {
             .filter_map(parameter)
             .filter(|(name, _)| name.eq_ignore_ascii_case("q"))
             .map(|(_, value)| parse_quality(value))
-            .last()
+            .next_back()
             .unwrap_or(FULL);
         if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
             gzip = gzip.max(Some(quality));
