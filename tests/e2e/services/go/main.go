@@ -23,12 +23,12 @@ import (
 )
 
 var (
-	duration = spanpin.NewHistogramVec(spanpin.HistogramOpts{
+	duration = spanpin.MustNewHistogramVec(spanpin.HistogramOpts{
 		Name: "e2e_request_duration_seconds",
 		Help: "Duration of a request.",
 		Unit: "seconds",
 	}, []string{"route"})
-	requests = spanpin.NewCounterVec(spanpin.CounterOpts{
+	requests = spanpin.MustNewCounterVec(spanpin.CounterOpts{
 		Name: "e2e_requests",
 		Help: "Requests answered.",
 	}, []string{"route"})
