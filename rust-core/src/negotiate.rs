@@ -82,7 +82,7 @@ const FULL: u32 = 1_000_000;
 pub fn negotiate(accept: &str) -> Negotiated {
     let mut best = Negotiated::default();
     let mut best_quality = 0;
-    for element in accept.split(',') {
+    for element in pieces(accept, b',') {
         let Some((candidate, quality)) = read_range(element) else { continue };
         if quality > best_quality {
             best = candidate;
@@ -101,15 +101,15 @@ pub fn accepts_gzip(accept_encoding: &str) -> bool {
     let mut gzip = None;
     let mut any = None;
     let mut identity = 0;
-    for element in accept_encoding.split(',') {
-        let mut parts = element.split(';').map(str::trim);
+    for element in pieces(accept_encoding, b',') {
+        let mut parts = pieces(element, b';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
-        let quality = parts
-            .filter_map(parameter)
-            .filter(|(name, _)| name.eq_ignore_ascii_case("q"))
-            .map(|(_, value)| parse_quality(value))
-            .next_back()
-            .unwrap_or(FULL);
+        let mut quality = FULL;
+        for (name, value) in parts.filter_map(parameter) {
+            if name.eq_ignore_ascii_case("q") {
+                quality = parse_quality(value);
+            }
+        }
         if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
             gzip = gzip.max(Some(quality));
         } else if coding == "*" {
@@ -124,7 +124,7 @@ pub fn accepts_gzip(accept_encoding: &str) -> bool {
 
 /// Reads one media range; `None` if it is not a named type that can be written.
 fn read_range(element: &str) -> Option<(Negotiated, u32)> {
-    let mut parts = element.split(';').map(str::trim);
+    let mut parts = pieces(element, b';').map(str::trim);
     let media = parts.next().unwrap_or_default();
     let format = if media.eq_ignore_ascii_case("application/openmetrics-text") {
         Format::OpenMetrics1
@@ -155,8 +155,30 @@ fn read_range(element: &str) -> Option<(Negotiated, u32)> {
 
 /// Splits `name=value`, the value with or without quotes.
 fn parameter(text: &str) -> Option<(&str, &str)> {
-    let (name, value) = text.split_once('=')?;
-    Some((name.trim(), value.trim().trim_matches('"')))
+    let (name, value) = cut(text, b'=');
+    let value = value?.trim();
+    let value = value.strip_prefix('"').unwrap_or(value);
+    Some((name.trim(), value.strip_suffix('"').unwrap_or(value)))
+}
+
+/// The text between separators. `str::split` has a reachable panic here.
+fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let (piece, after) = cut(rest?, separator);
+        rest = after;
+        Some(piece)
+    })
+}
+
+/// The text before the first `separator`, an ASCII character, and that after it.
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == separator) {
+        Some(at) => {
+            (text.get(..at).unwrap_or_default(), text.get(at.wrapping_add(1)..))
+        }
+        None => (text, None),
+    }
 }
 
 fn parse_escaping(value: &str) -> Option<Escaping> {
@@ -172,7 +194,8 @@ fn parse_escaping(value: &str) -> Option<Escaping> {
 
 /// A quality value in millionths; one that is malformed or above 1 counts as 1.
 fn parse_quality(text: &str) -> u32 {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = cut(text, b'.');
+    let fraction = fraction.unwrap_or_default();
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
         return FULL;

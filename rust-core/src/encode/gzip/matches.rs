@@ -14,7 +14,7 @@ const WINDOW: usize = 1 << 15;
 const HASH_BITS: u32 = 15;
 
 /// How many earlier places are compared.
-const DEPTH: usize = 12;
+const DEPTH: usize = 4;
 /// A match of this length is not searched further, nor put off.
 const LONG: usize = 64;
 
