@@ -9,8 +9,7 @@ use crate::memory::{Pushed, copy_slice};
 
 /// The bounds of a histogram that was given none: 5 ms to 10 s, for durations in
 /// seconds.
-pub const DEFAULT_BOUNDS: [f64; 11] =
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+pub const DEFAULT_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The most finite bounds a histogram may have.
 pub const MAX_BOUNDS: usize = 4096;
@@ -38,16 +37,10 @@ pub fn linear(start: f64, width: f64, count: usize) -> Result<Box<[f64]>> {
 pub fn exponential(start: f64, factor: f64, count: usize) -> Result<Box<[f64]>> {
     check_count(count)?;
     if !(start > 0.0 && start.is_finite()) {
-        return Err(float_error(
-            "exponential buckets need a start that is positive and finite, not ",
-            start,
-        ));
+        return Err(float_error("exponential buckets need a start that is positive and finite, not ", start));
     }
     if !(factor > 1.0 && factor.is_finite()) {
-        return Err(float_error(
-            "exponential buckets need a factor that is finite and above 1, not ",
-            factor,
-        ));
+        return Err(float_error("exponential buckets need a factor that is finite and above 1, not ", factor));
     }
     let mut next = start;
     generate(count, |_| {
@@ -193,10 +186,7 @@ mod tests {
 
     #[test]
     fn bounds_are_checked() {
-        assert_eq!(
-            message(&[0.25, 0.5, 0.5]),
-            "bucket bounds must increase: bound 3 (0.5) is not above bound 2 (0.5)"
-        );
+        assert_eq!(message(&[0.25, 0.5, 0.5]), "bucket bounds must increase: bound 3 (0.5) is not above bound 2 (0.5)");
         assert_eq!(
             message(&[1.0, f64::NAN]),
             "bucket bounds must be finite, +Inf only last: bound 2 (NaN) is not allowed"

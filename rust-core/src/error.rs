@@ -134,9 +134,7 @@ impl ErrorCode {
             ErrorCode::InvalidUtf8 => "text is not valid UTF-8",
             ErrorCode::InvalidName => "a metric name must match [a-zA-Z_:][a-zA-Z0-9_:]*",
             ErrorCode::DuplicateName => "the registry already has a family of this name",
-            ErrorCode::ReservedLabel => {
-                "a label name must not start with __, nor be le on a histogram"
-            }
+            ErrorCode::ReservedLabel => "a label name must not start with __, nor be le on a histogram",
             ErrorCode::InvalidLabelName => "a label name must match [a-zA-Z_][a-zA-Z0-9_]*",
             ErrorCode::DuplicateLabel => "a label name is given twice",
             ErrorCode::LabelCount => "there must be one label value for each label name",
@@ -145,12 +143,8 @@ impl ErrorCode {
             ErrorCode::NameClash => "a sample name belongs to another family",
             ErrorCode::ShapeMismatch => "the family exists with another shape",
             ErrorCode::InvalidTraceparent => "the traceparent does not follow W3C Trace Context",
-            ErrorCode::InvalidTraceId => {
-                "a trace id must be 32 hexadecimal digits that are not all zero"
-            }
-            ErrorCode::InvalidSpanId => {
-                "a span id must be 16 hexadecimal digits that are not all zero"
-            }
+            ErrorCode::InvalidTraceId => "a trace id must be 32 hexadecimal digits that are not all zero",
+            ErrorCode::InvalidSpanId => "a span id must be 16 hexadecimal digits that are not all zero",
             ErrorCode::InvalidOption => "an option has a value that is not allowed",
             ErrorCode::OutOfMemory => "out of memory",
             ErrorCode::SegmentFull => "the segment has no room left",

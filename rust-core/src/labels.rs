@@ -5,10 +5,7 @@ use crate::error::{Error, ErrorCode, Result};
 
 mod fit;
 
-pub use fit::{
-    Fit, FitOptions, LABEL_WORDS, LabelList, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels,
-    take_ids,
-};
+pub use fit::{Fit, FitOptions, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels, take_ids};
 
 /// Whether `name` is `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 #[must_use]
@@ -125,12 +122,6 @@ pub fn put_lossy(out: &mut Buffer, bytes: &[u8]) {
             out.put_str("\u{FFFD}");
         }
     }
-}
-
-/// The number of Unicode code points in `text`, the unit of the exemplar limit.
-#[must_use]
-pub fn code_points(text: &str) -> usize {
-    text.chars().count()
 }
 
 fn is_name(name: &str, also: u8) -> bool {

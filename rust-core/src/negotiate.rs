@@ -51,9 +51,7 @@ impl Negotiated {
     pub const fn content_type(&self) -> &'static str {
         match (self.format, self.escaping) {
             (Format::Text004, _) => "text/plain; version=0.0.4; charset=utf-8",
-            (Format::OpenMetrics1, None) => {
-                "application/openmetrics-text; version=1.0.0; charset=utf-8"
-            }
+            (Format::OpenMetrics1, None) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             (Format::OpenMetrics1, Some(Escaping::AllowUtf8)) => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
             }
@@ -174,9 +172,7 @@ fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> {
 /// The text before the first `separator`, an ASCII character, and that after it.
 fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
     match text.bytes().position(|byte| byte == separator) {
-        Some(at) => {
-            (text.get(..at).unwrap_or_default(), text.get(at.wrapping_add(1)..))
-        }
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.wrapping_add(1)..)),
         None => (text, None),
     }
 }

@@ -142,9 +142,8 @@ impl TraceContext {
     /// must be the whole text or be followed by `-`; of its flags only the
     /// sampled bit is kept, because the others may mean something else there.
     pub fn parse_traceparent(text: &str) -> Result<Self> {
-        parse_traceparent(text.as_bytes()).map_err(|reason| {
-            Error::quoting(ErrorCode::InvalidTraceparent, "traceparent ", text, reason)
-        })
+        parse_traceparent(text.as_bytes())
+            .map_err(|reason| Error::quoting(ErrorCode::InvalidTraceparent, "traceparent ", text, reason))
     }
 
     /// Whether the sampled bit of the flags is set.
@@ -172,12 +171,6 @@ impl TraceContext {
     }
 }
 
-/// The 16 lower-case hexadecimal digits of a number.
-#[must_use]
-pub fn hex_of_u64(number: u64) -> [u8; 16] {
-    encode(number.to_be_bytes())
-}
-
 fn parse_traceparent(text: &[u8]) -> core::result::Result<TraceContext, &'static str> {
     const LEN: usize = 55;
     if text.len() < LEN {
@@ -192,12 +185,12 @@ fn parse_traceparent(text: &[u8]) -> core::result::Result<TraceContext, &'static
     if part(2, 3) != b"-" || part(35, 36) != b"-" || part(52, 53) != b"-" {
         return Err(" is invalid: it must be version-traceid-spanid-flags");
     }
-    let trace_id = decode::<16>(part(3, 35), Case::Lower).and_then(TraceId::from_bytes).ok_or(
-        " is invalid: the trace id must be 32 lower-case hexadecimal digits, not all zero",
-    )?;
-    let span_id = decode::<8>(part(36, 52), Case::Lower).and_then(SpanId::from_bytes).ok_or(
-        " is invalid: the span id must be 16 lower-case hexadecimal digits, not all zero",
-    )?;
+    let trace_id = decode::<16>(part(3, 35), Case::Lower)
+        .and_then(TraceId::from_bytes)
+        .ok_or(" is invalid: the trace id must be 32 lower-case hexadecimal digits, not all zero")?;
+    let span_id = decode::<8>(part(36, 52), Case::Lower)
+        .and_then(SpanId::from_bytes)
+        .ok_or(" is invalid: the span id must be 16 lower-case hexadecimal digits, not all zero")?;
     let [flags] = decode::<1>(part(53, LEN), Case::Lower)
         .ok_or(" is invalid: the flags must be 2 lower-case hexadecimal digits")?;
     if version == [0] {
@@ -320,7 +313,6 @@ mod tests {
         assert_eq!(TraceId::from_u64s(high, low), Some(trace));
         assert_eq!(TraceId::from_bytes(trace.to_bytes()), Some(trace));
         assert_eq!(SpanId::from_u64(span.to_u64()), Some(span));
-        assert_eq!(&hex_of_u64(span.to_u64()), SPAN.as_bytes());
         assert_eq!(TraceId::from_u64s(0, 0), None);
         assert_eq!(SpanId::from_u64(0), None);
     }
@@ -344,10 +336,8 @@ mod tests {
 
     #[test]
     fn a_traceparent() {
-        let context = TraceContext::parse_traceparent(
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        )
-        .unwrap();
+        let context =
+            TraceContext::parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
         assert_eq!(context.trace_id().to_string(), TRACE);
         assert_eq!(context.span_id().to_string(), SPAN);
         assert!(context.is_sampled());

@@ -13,7 +13,6 @@ mod matches;
 use huffman::{BitWriter, Code, assign_codes, at, code_lengths, set};
 use matches::{Finder, MAX_MATCH, MIN_MATCH};
 
-
 /// The members of a block before its codes are made.
 const BLOCK_TOKENS: usize = 1 << 15;
 
@@ -27,8 +26,7 @@ const DISTANCES: usize = 30;
 const END_OF_BLOCK: usize = 256;
 
 /// The order in which a block lists the lengths of the code-length code.
-const LENGTH_ORDER: [usize; 19] =
-    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const LENGTH_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Appends `input` to `out` as one gzip member.
 ///
@@ -64,11 +62,7 @@ fn compress(input: &[u8], finder: &mut Finder, block: &mut Block, bits: &mut Bit
             place = next;
             found = finder.find(input, place, 0);
         } else {
-            let later = if found.is_long() {
-                matches::Match::default()
-            } else {
-                finder.find(input, next, found.len)
-            };
+            let later = if found.is_long() { matches::Match::default() } else { finder.find(input, next, found.len) };
             if later.len > found.len {
                 block.literal(at(input, place));
                 place = next;

@@ -2,23 +2,6 @@
 
 use crate::buffer::Buffer;
 
-/// Writes the canonical OpenMetrics form, which `le` label values must have:
-/// shortest digits that read back equal, an exponent below 1e-4 and from 1e6 on,
-/// else a decimal point.
-///
-/// Infinities are `+Inf` and `-Inf`, NaN is `NaN`, negative zero is `0.0`.
-#[inline]
-pub fn put_float(out: &mut Buffer, value: f64) {
-    put(out, value, true);
-}
-
-/// Writes the form that the text format 0.0.4 uses: as [`put_float`], but a whole
-/// number below 1e6 has no `.0`.
-#[inline]
-pub fn put_text_float(out: &mut Buffer, value: f64) {
-    put(out, value, false);
-}
-
 /// Writes milliseconds since the epoch as seconds with three decimals.
 pub fn put_timestamp_ms(out: &mut Buffer, milliseconds: u64) {
     let below = milliseconds % 1000;
@@ -26,13 +9,18 @@ pub fn put_timestamp_ms(out: &mut Buffer, milliseconds: u64) {
     out.put(&[b'.', digit(below / 100), digit(below / 10 % 10), digit(below % 10)]);
 }
 
-fn put(out: &mut Buffer, value: f64, point: bool) {
+/// Writes the canonical OpenMetrics form, which `le` label values must have:
+/// shortest digits that read back equal, an exponent below 1e-4 and from 1e6 on,
+/// else a decimal point.
+///
+/// Infinities are `+Inf` and `-Inf`, NaN is `NaN`, negative zero is `0.0`.
+pub fn put_float(out: &mut Buffer, value: f64) {
     let magnitude = value.abs();
     if value.is_nan() {
         return out.put(b"NaN");
     }
     if magnitude == 0.0 {
-        return out.put(if point { b"0.0" } else { b"0" });
+        return out.put(b"0.0");
     }
     if value < 0.0 {
         out.put_byte(b'-');
@@ -43,14 +31,12 @@ fn put(out: &mut Buffer, value: f64, point: bool) {
     let whole = magnitude as u64;
     if magnitude < 1e6 && whole as f64 == magnitude {
         out.put_u64(whole);
-        if point {
-            out.put(b".0");
-        }
+        out.put(b".0");
         return;
     }
     let mut text = zmij::Buffer::new();
     let decimal = Decimal::of(text.format_finite(magnitude));
-    decimal.put(out, point);
+    decimal.put(out);
 }
 
 /// The shortest decimal digits of a number, without leading or trailing zeros,
@@ -111,7 +97,7 @@ impl Decimal {
         self.digits.get(from..to).unwrap_or_default()
     }
 
-    fn put(&self, out: &mut Buffer, point: bool) {
+    fn put(&self, out: &mut Buffer) {
         let magnitude = self.exponent.unsigned_abs();
         if !(-4..6).contains(&self.exponent) {
             out.put(self.part(0, 1));
@@ -137,7 +123,7 @@ impl Decimal {
         if self.len > whole {
             out.put_byte(b'.');
             out.put(self.part(whole, self.len));
-        } else if point {
+        } else {
             out.put(b".0");
         }
     }

@@ -60,9 +60,7 @@ impl<'a, T: Iterator<Item = (&'a str, &'a str)> + Clone> LabelList<'a> for T {}
 /// plain label.
 #[must_use]
 pub fn take_ids<'a>(labels: impl LabelList<'a>) -> (Option<TraceId>, Option<SpanId>) {
-    let first = |wanted: &str| {
-        labels.clone().find(|(name, value)| *name == wanted && !value.is_empty())
-    };
+    let first = |wanted: &str| labels.clone().find(|(name, value)| *name == wanted && !value.is_empty());
     let trace_id = first("trace_id").and_then(|(_, value)| TraceId::parse_any_case(value));
     let span_id = first("span_id").and_then(|(_, value)| SpanId::parse_any_case(value));
     (trace_id, span_id)
@@ -165,10 +163,7 @@ impl StoredLabels {
     fn append(&mut self, name: &str, value: &str) -> Option<bool> {
         let name_len = u8::try_from(name.len()).ok()?;
         let value_len = u16::try_from(value.len()).ok()?.to_le_bytes();
-        let end = HEADER
-            .checked_add(name.len())?
-            .checked_add(value.len())?
-            .checked_add(self.len)?;
+        let end = HEADER.checked_add(name.len())?.checked_add(value.len())?.checked_add(self.len)?;
         let room = self.bytes.get_mut(self.len..end)?;
         let header = [name_len].into_iter().chain(value_len);
         let mut replaced = false;
@@ -222,8 +217,7 @@ mod tests {
         let mut words = [u64::MAX; LABEL_WORDS];
         let fit = fit_exemplar_labels(&mut words, options, labels.iter().copied());
         let stored = StoredLabels::from_words(words.get(..fit.words).unwrap());
-        let kept: Vec<_> =
-            stored.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let kept: Vec<_> = stored.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         assert_eq!(kept.len(), fit.labels);
         (fit, kept)
     }
@@ -250,14 +244,8 @@ mod tests {
     #[test]
     fn labels_that_are_left_out() {
         let options = FitOptions { budget: 65, taken: &["trace_id", "span_id"] };
-        let labels = [
-            ("trace_id", "x"),
-            ("a", ""),
-            ("b.c", "1"),
-            ("a", "first"),
-            ("a", "second"),
-            ("__name__", "kept"),
-        ];
+        let labels =
+            [("trace_id", "x"), ("a", ""), ("b.c", "1"), ("a", "first"), ("a", "second"), ("__name__", "kept")];
         let (fit, kept) = fit(options, &labels);
         assert_eq!(names(&kept), ["a", "__name__"]);
         assert_eq!(kept.first().unwrap().1, "first");
@@ -282,11 +270,8 @@ mod tests {
         let wide = "\u{10FFFF}".repeat(127);
         assert_eq!(fit(OPTIONS, &[("a", &wide)]).0.words, 64);
         let all: Vec<String> = (0..64).map(|n| char::from(b'A' + n).to_string()).collect();
-        let labels: Vec<_> = all
-            .iter()
-            .filter(|name| is_label_name(name))
-            .map(|name| (name.as_str(), "\u{10FFFF}"))
-            .collect();
+        let labels: Vec<_> =
+            all.iter().filter(|name| is_label_name(name)).map(|name| (name.as_str(), "\u{10FFFF}")).collect();
         assert_eq!(fit(OPTIONS, &labels).0.labels, 53);
     }
 

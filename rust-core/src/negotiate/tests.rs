@@ -1,8 +1,7 @@
 use super::*;
 use Format::{OpenMetrics1, Text004};
 
-const PROTOBUF: &str =
-    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
 fn answer(accept: &str) -> (Format, Option<Escaping>) {
     let negotiated = negotiate(accept);
@@ -129,12 +128,7 @@ const FIELD: &[(&str, &str, Format, Option<Escaping>)] = &[
     ),
     ("curl", "*/*", Text004, None),
     ("no header", "", Text004, None),
-    (
-        "a browser",
-        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
-        Text004,
-        None,
-    ),
+    ("a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Text004, None),
 ];
 
 #[test]
@@ -183,12 +177,9 @@ fn content_types() {
     let plain = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(of("application/openmetrics-text;version=0.0.1"), plain);
     assert_eq!(of("application/openmetrics-text;escaping=other"), plain);
-    for (asked, answered) in [
-        ("allow-utf-8", "allow-utf-8"),
-        ("underscores", "underscores"),
-        ("values", "values"),
-        ("dots", "underscores"),
-    ] {
+    for (asked, answered) in
+        [("allow-utf-8", "allow-utf-8"), ("underscores", "underscores"), ("values", "values"), ("dots", "underscores")]
+    {
         let accept = alloc::format!("application/openmetrics-text;escaping={asked}");
         assert_eq!(of(&accept), alloc::format!("{plain}; escaping={answered}"));
     }

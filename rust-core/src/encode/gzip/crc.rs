@@ -28,9 +28,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 /// are saved.
 fn tables() -> [[u32; 256]; 8] {
     let first: [u32; 256] = core::array::from_fn(|byte| {
-        (0..8).fold(byte as u32, |crc, _| {
-            (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 }
-        })
+        (0..8).fold(byte as u32, |crc, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 })
     });
     let mut last = first;
     core::array::from_fn(|number| {

@@ -81,8 +81,7 @@ fn depths(sorted: &[u64; MOST], leaves: usize) -> [u32; 32] {
     for node in leaves..nodes {
         let mut sum = 0u64;
         for _ in 0..2 {
-            let take_inner =
-                inner < node && (leaf >= leaves || at(&weights, inner) < at(&weights, leaf));
+            let take_inner = inner < node && (leaf >= leaves || at(&weights, inner) < at(&weights, leaf));
             let queue = if take_inner { &mut inner } else { &mut leaf };
             sum = sum.wrapping_add(at(&weights, *queue));
             set(&mut parents, *queue, node as u16);

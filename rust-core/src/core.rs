@@ -1,0 +1,156 @@
+//! What a registry's handles share: the segment, this process' index of it, clocks and settings.
+
+use alloc::boxed::Box;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorCode};
+use crate::family::Family;
+use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
+use crate::process::Lock;
+use crate::segment::layout::Header;
+use crate::segment::{Offset, RecordKind, Segment};
+use crate::series::Series;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// A window is closed by time after this long without a scrape.
+pub(crate) const WINDOW_MOST_MS: u64 = 10_000;
+/// Scrapes closer than this share a window.
+pub(crate) const WINDOW_LEAST_MS: u64 = 20;
+/// An exemplar older than this is not shown again.
+pub(crate) const AGE_MOST_MS: u64 = 90_000;
+/// Look-ups of a span that one bucket may cost in one window.
+pub(crate) const BUDGET: u32 = 16_384;
+
+/// Settings of a registry that its parts read.
+pub(crate) struct Settings {
+    pub(crate) exemplar_bytes: u64,
+    pub(crate) self_metrics: bool,
+    pub(crate) address_identity: bool,
+    pub(crate) trace_id_label: Box<str>,
+    pub(crate) span_id_label: Box<str>,
+}
+
+/// The core's own address, for the families inside it.
+pub(crate) struct Itself(pub(crate) Pinned<Core>);
+
+/// The state behind a registry. Fields that refer to others are dropped before them.
+pub(crate) struct Core {
+    /// The index of all series by hash.
+    pub(crate) index: CurrentTable<Series>,
+    pub(crate) families: Chain<Family>,
+    /// Held while records are published and the index grows.
+    pub(crate) lock: Lock,
+    /// Offset of the newest record that this process has taken up.
+    walked: AtomicU64,
+    /// Size of the last exposition, with which the next one starts.
+    pub(crate) body_hint: AtomicU64,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    /// Set as soon as the core has its place.
+    pub(crate) itself: Link<Itself>,
+    /// The header of `segment`.
+    pub(crate) header: Pinned<Header>,
+    pub(crate) segment: Segment,
+}
+
+impl Core {
+    pub(crate) fn new(segment: Segment, clock: Clock, settings: Settings) -> Result<Core, Error> {
+        let header = segment.pin_header().ok_or_else(out_of_memory)?;
+        Ok(Core {
+            index: CurrentTable::new(Table::with_room(16)?),
+            families: Chain::new(),
+            lock: Lock::new(),
+            walked: AtomicU64::new(0),
+            body_hint: AtomicU64::new(0),
+            clock,
+            settings,
+            itself: Link::empty(),
+            header,
+            segment,
+        })
+    }
+
+    pub(crate) fn walked(&self) -> u64 {
+        self.walked.load(Ordering::Relaxed)
+    }
+
+    /// The caller holds the lock and has taken up every record up to this one.
+    pub(crate) fn set_walked(&self, place: Offset) {
+        self.walked.store(place.bytes(), Ordering::Relaxed);
+    }
+
+    /// Takes up the records from the one at `from` back to the one before `until`, oldest first. The caller holds
+    /// the lock.
+    ///
+    /// A record that cannot be taken up, for want of memory or because it is damaged, is left out; what it counts
+    /// still lies in the segment.
+    pub(crate) fn catch_up(&self, from: u64, until: u64) {
+        let mut places = Pushed::new();
+        let mut at = from;
+        while at != until && at != 0 {
+            let place = Offset::from_bytes(at);
+            // The walk ends at the tail at the latest: a crafted list could loop.
+            let most = self.header.tail.load(Ordering::Relaxed) >> 6;
+            let Some(next) = self.segment.next_of(place) else { break };
+            if places.len() as u64 > most || places.push(place).is_err() {
+                break;
+            }
+            at = next.load(Ordering::Relaxed);
+        }
+        for place in places.iter().rev() {
+            let _ = match self.segment.kind_of(*place) {
+                Some(RecordKind::Family) => self.attach_family(*place).map(|_| ()),
+                Some(RecordKind::Series) => self.attach_series(*place).map(|_| ()),
+                None => Ok(()),
+            };
+        }
+        if from != until {
+            self.set_walked(Offset::from_bytes(from));
+        }
+    }
+
+    /// Takes up what other processes have published since.
+    pub(crate) fn take_up_new_records(&self) {
+        // SYNC(record-publish): Acquire; the records up to this one become visible.
+        let newest = self.header.newest_record.load(Ordering::Acquire);
+        if newest != self.walked() {
+            let _held = self.lock.hold();
+            self.catch_up(newest, self.walked());
+        }
+    }
+
+    /// Takes up the family at a place. The caller holds the lock.
+    pub(crate) fn attach_family(&self, place: Offset) -> Result<Pinned<Family>, Error> {
+        let text = self.segment.read_family(place)?;
+        let core = self.itself.get().ok_or_else(out_of_memory)?.0;
+        Ok(self.families.push(Family::from_record(core, place, text)?))
+    }
+
+    /// Takes up the series at a place. The caller holds the lock.
+    pub(crate) fn attach_series(&self, place: Offset) -> Result<Pinned<Series>, Error> {
+        let text = self.segment.read_series(place)?;
+        let family = self.families.iter().find(|family| family.place() == text.family);
+        let orphan = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment names no family that is there");
+        Family::attach(family.ok_or_else(orphan)?, place, text)
+    }
+
+    pub(crate) fn family(&self, name: &str) -> Option<Pinned<Family>> {
+        self.families.iter().find(|family| *family.name == *name)
+    }
+
+    /// Takes `bytes` of the memory for exemplars. False if there is not so much left.
+    pub(crate) fn charge_exemplars(&self, bytes: usize) -> bool {
+        let used = &self.header.exemplar_bytes;
+        let most = self.settings.exemplar_bytes;
+        let bytes = bytes as u64;
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|sum| *sum <= most)
+        })
+        .is_ok()
+    }
+
+    /// Gives back what `charge_exemplars` took.
+    pub(crate) fn discharge_exemplars(&self, bytes: usize) {
+        self.header.exemplar_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+}

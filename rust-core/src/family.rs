@@ -1,0 +1,298 @@
+//! Families: a name, its label names and settings, and the series that share them.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::buckets::Bounds;
+use crate::buffer::Buffer;
+use crate::core::Core;
+use crate::encode::prefix;
+use crate::error::{Error, ErrorCode};
+use crate::exemplar::{Filter, Policy};
+use crate::hash::fold;
+use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
+use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT};
+use crate::segment::publish::{Published, publish};
+use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
+use crate::series::Series;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::tally::Tally;
+
+/// The value every label of an overflow series has.
+pub const OVERFLOW_LABEL: &str = "spanpin_overflow";
+
+/// Series that a family may have unless it is told otherwise.
+pub const DEFAULT_MAX_SERIES: u32 = 2000;
+
+/// What a family counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// A total that only rises.
+    Counter = 1,
+    /// A value that rises and falls.
+    Gauge = 2,
+    /// Observations counted in buckets, and their sum.
+    Histogram = 3,
+}
+
+impl Kind {
+    /// The kind with this number, as the C ABI passes it.
+    #[must_use]
+    pub const fn from_u32(n: u32) -> Option<Kind> {
+        match n {
+            1 => Some(Kind::Counter),
+            2 => Some(Kind::Gauge),
+            3 => Some(Kind::Histogram),
+            _ => None,
+        }
+    }
+
+    /// The word of the TYPE line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+
+    /// The ends of the sample names that a family of this kind has.
+    const fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Kind::Counter => &["_total", "_created"],
+            Kind::Gauge => &[""],
+            Kind::Histogram => &["_bucket", "_count", "_sum", "_created"],
+        }
+    }
+}
+
+/// A family as this process knows it. Created from its record in the segment, whoever wrote that.
+pub struct Family {
+    pub(crate) core: Pinned<Core>,
+    pub(crate) kind: Kind,
+    pub(crate) filter: Filter,
+    pub(crate) policy: Policy,
+    /// The family's name; that of a counter without `_total`.
+    pub(crate) name: Box<str>,
+    pub(crate) help: Box<str>,
+    pub(crate) unit: Box<str>,
+    pub(crate) label_names: Vec<Box<str>>,
+    pub(crate) bounds: Bounds,
+    /// The `le="..."` of each bucket.
+    pub(crate) le: Vec<Box<[u8]>>,
+    hash: u64,
+    place: Offset,
+    max_series: u32,
+    /// Not zero once this process has registered the family.
+    registered: AtomicU32,
+    pub(crate) series: Chain<Series>,
+    /// Takes what finds no place. Set before the family is handed out.
+    pub(crate) overflow: Link<OverflowOf>,
+    next: Link<Family>,
+}
+
+/// The overflow series of a family.
+pub(crate) struct OverflowOf(pub(crate) Pinned<Series>);
+
+impl Node for Family {
+    fn next(&self) -> &Link<Self> {
+        &self.next
+    }
+    fn next_mut(&mut self) -> &mut Link<Self> {
+        &mut self.next
+    }
+}
+
+/// The hash of a family, from which those of its series start.
+pub(crate) fn family_hash(name: &str) -> u64 {
+    fold(0, name.as_bytes())
+}
+
+impl Family {
+    /// The family that a record describes.
+    pub(crate) fn from_record(core: Pinned<Core>, place: Offset, text: FamilyText) -> Result<Box<Family>, Error> {
+        let unknown = || {
+            Error::fixed(
+                ErrorCode::ShapeMismatch,
+                "the segment holds a family of a kind that this version does not know",
+            )
+        };
+        let tag = text.tag;
+        let kind = Kind::from_u32((tag >> 8 & 0xFF) as u32).ok_or_else(unknown)?;
+        let bounds = Bounds::new(&text.bounds)?;
+        let le = if kind == Kind::Histogram { prefix::le_labels(&bounds)? } else { Vec::new() };
+        boxed(Family {
+            core,
+            kind,
+            filter: Filter::from_u32((tag >> 16 & 0xFF) as u32).ok_or_else(unknown)?,
+            policy: Policy::from_u32((tag >> 24 & 0xFF) as u32).ok_or_else(unknown)?,
+            hash: family_hash(&text.name),
+            name: text.name,
+            help: text.help,
+            unit: text.unit,
+            label_names: text.label_names,
+            bounds,
+            le,
+            place,
+            max_series: text.max_series,
+            registered: AtomicU32::new(0),
+            series: Chain::new(),
+            overflow: Link::empty(),
+            next: Link::empty(),
+        })
+    }
+
+    /// Claims the family for this process. False if it was claimed before.
+    pub(crate) fn claim(&self) -> bool {
+        self.registered.swap(1, Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn place(&self) -> Offset {
+        self.place
+    }
+
+    /// Words of a series' cells, and its number of gates.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        match self.kind {
+            Kind::Counter => (COUNTER_CELLS, 1),
+            Kind::Gauge => (GAUGE_CELLS, 0),
+            Kind::Histogram => {
+                let buckets = self.bounds.buckets();
+                (buckets.saturating_add(HISTOGRAM_COUNTS_AT), buckets)
+            }
+        }
+    }
+
+    /// True if a sample of this family could have the name `stem` + `suffix`.
+    pub(crate) fn clashes(&self, kind: Kind, stem: &str) -> bool {
+        let own = self.kind.suffixes().iter().chain(&[""]);
+        own.into_iter().any(|a| {
+            let theirs = kind.suffixes().iter().chain(&[""]);
+            theirs.into_iter().any(|b| (a != b || !a.is_empty()) && same_text(&self.name, a, stem, b))
+        })
+    }
+
+    /// The series with these label values, created if there is none.
+    ///
+    /// Fails for a wrong number of values only. What finds no place, because the family has reached its limit or the
+    /// memory its end, is counted by the overflow series.
+    pub(crate) fn child<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
+        let given = values.clone().count();
+        if given != self.label_names.len() {
+            return Err(self.wrong_count(given));
+        }
+        let hash = values.clone().fold(self.hash, |hash, value| fold(hash, value.as_bytes()));
+        if let Some(found) = self.find(hash, values.clone()) {
+            return Ok(found);
+        }
+        match self.create(hash, values) {
+            Ok(series) => Ok(series),
+            Err(error) => self.overflow.get().map(|o| o.0).ok_or(error),
+        }
+    }
+
+    #[inline]
+    fn find<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Option<Pinned<Series>> {
+        let mut candidates = self.core.index.get().probe(hash);
+        candidates.find(|s| s.is(self, hash, values.clone()))
+    }
+
+    #[cold]
+    fn create<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
+        let mut text = Buffer::new();
+        values.clone().for_each(|value| put_text(&mut text, value.as_bytes()));
+        text.finish().map_err(|_| out_of_memory())?;
+        let _held = self.core.lock.hold();
+        if let Some(found) = self.find(hash, values.clone()) {
+            return Ok(found);
+        }
+        self.publish_series(hash, text.as_slice(), false, || self.find(hash, values.clone()))
+    }
+
+    /// Writes and publishes a series. The caller holds the lock.
+    pub(crate) fn publish_series(
+        &self,
+        hash: u64,
+        text: &[u8],
+        overflow: bool,
+        find: impl Fn() -> Option<Pinned<Series>>,
+    ) -> Result<Pinned<Series>, Error> {
+        let core = &*self.core;
+        let record = core.segment.family_record(self.place).ok_or_else(out_of_memory)?;
+        if !overflow && record.series.load(Ordering::Relaxed) >= u64::from(self.max_series) {
+            return Err(Error::plain(ErrorCode::SegmentFull));
+        }
+        let (cells, gates) = self.sizes();
+        let created_ms = core.clock.wall_ms();
+        let write = SeriesWrite { family: self.place, hash, created_ms, text, gates, cells, overflow };
+        let mine = core.segment.write_series(&write)?;
+        let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
+        let published = publish(
+            &core.header.newest_record,
+            mine.bytes(),
+            core.walked(),
+            |next| link.store(next, Ordering::Relaxed),
+            |from, until| {
+                core.catch_up(from, until);
+                find().map(|series| series.place().bytes())
+            },
+        );
+        if published != Published::Mine {
+            return find().ok_or_else(out_of_memory);
+        }
+        if !overflow {
+            record.series.fetch_add(1, Ordering::Relaxed);
+            core.header.series.fetch_add(1, Ordering::Relaxed);
+        }
+        core.set_walked(mine);
+        core.attach_series(mine)
+    }
+
+    /// Takes up a series whose record is published. The caller holds the lock.
+    pub(crate) fn attach(family: Pinned<Family>, place: Offset, text: SeriesText) -> Result<Pinned<Series>, Error> {
+        let core = &*family.core;
+        if !core.index.get().has_room() {
+            core.index.grow(|series: &Series| series.hash())?;
+        }
+        let (overflow, hash) = (text.overflow, text.hash);
+        let series = Series::from_record(family, place, text)?;
+        let series = family.series.push(series);
+        core.index.get().insert(hash, series);
+        if overflow && family.overflow.get().is_none() {
+            family.overflow.set(boxed(OverflowOf(series))?);
+        }
+        Ok(series)
+    }
+
+    #[cold]
+    fn wrong_count(&self, given: usize) -> Error {
+        let mut message = Buffer::new();
+        message.put_str("metric ");
+        message.put_quoted(&self.name);
+        message.put_str(" takes ");
+        message.put_u64(self.label_names.len() as u64);
+        message.put_str(" label values");
+        for (i, name) in self.label_names.iter().enumerate() {
+            message.put_str(if i == 0 { " (" } else { ", " });
+            message.put_str(name);
+        }
+        if !self.label_names.is_empty() {
+            message.put_str(")");
+        }
+        message.put_str(", not ");
+        message.put_u64(given as u64);
+        message.put_str(": give one value for each label name, in their order");
+        Error::new(ErrorCode::LabelCount, message)
+    }
+
+    /// Counts an observation that an overflow series takes.
+    pub(crate) fn count_overflow(&self) {
+        self.core.header.count(Tally::Overflow, 1);
+    }
+}
+
+fn same_text(a: &str, a_end: &str, b: &str, b_end: &str) -> bool {
+    a.bytes().chain(a_end.bytes()).eq(b.bytes().chain(b_end.bytes()))
+}

@@ -1,0 +1,231 @@
+//! Handles: what a Rust program keeps of families and series. Each holds the registry's state alive.
+
+use crate::core::Core;
+use crate::error::Error;
+use crate::exemplar::packer;
+use crate::family::Family;
+use crate::memory::{Pinned, Shared};
+use crate::series::Series;
+use crate::trace::TraceContext;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A handle of a family.
+pub trait FamilyHandle: sealed::Sealed {
+    #[doc(hidden)]
+    fn from_parts(parts: Parts) -> Self;
+}
+
+/// What a family's handle is made of.
+#[doc(hidden)]
+pub struct Parts {
+    pub(crate) core: Shared<Core>,
+    pub(crate) family: Pinned<Family>,
+}
+
+macro_rules! family {
+    ($(#[$doc:meta])* $family:ident, $child:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $family {
+            core: Shared<Core>,
+            family: Pinned<Family>,
+        }
+
+        impl sealed::Sealed for $family {}
+
+        impl FamilyHandle for $family {
+            fn from_parts(parts: Parts) -> Self {
+                $family { core: parts.core, family: parts.family }
+            }
+        }
+
+        impl $family {
+            /// The series with these label values, in the order of the names; `&[]` for a family without labels.
+            ///
+            /// A known one is found without a lock or an allocation. A new one is created, or, when the family has
+            /// reached its limit or the memory its end, stands for the overflow series, whose label values are all
+            /// `spanpin_overflow`. An empty value is the same as no label in the exposition.
+            ///
+            /// # Errors
+            /// `LabelCount` for a wrong number of values.
+            pub fn with(&self, values: &[&str]) -> Result<$child, Error> {
+                let series = self.family.child(values.iter().copied())?;
+                Ok($child { _core: self.core.clone(), series })
+            }
+        }
+
+        /// One series of the family. Cheap to clone; every method may be called from any thread.
+        #[derive(Clone)]
+        pub struct $child {
+            /// Keeps `series` where it is.
+            _core: Shared<Core>,
+            pub(crate) series: Pinned<Series>,
+        }
+    };
+}
+
+family!(
+    /// Histograms that share a name and label names.
+    HistogramFamily,
+    Histogram
+);
+family!(
+    /// Counters that share a name and label names.
+    CounterFamily,
+    Counter
+);
+family!(
+    /// Gauges that share a name and label names.
+    GaugeFamily,
+    Gauge
+);
+
+impl Histogram {
+    /// Counts a value in its bucket and adds it to the sum. Offers no exemplar.
+    ///
+    /// NaN is counted in `spanpin_nan_observations` only. ±Inf and negative values are counted. Takes no lock and
+    /// does not allocate.
+    #[inline]
+    pub fn observe(&self, value: f64) {
+        self.series.count_observation(value);
+    }
+
+    /// Counts a value, and offers the trace context that `span` answers as its exemplar.
+    ///
+    /// `span` is called only if the exemplar could be kept: the value is the best of its bucket and window so far. It
+    /// may take its time and may observe in turn. No span, an unsampled one and ±Inf are counted but not offered.
+    #[inline]
+    pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) {
+        self.series.observe_with(value, span);
+    }
+
+    /// Counts a value, and offers this trace context as its exemplar. Not sampled, it is not offered, unless the filter is
+    /// `AlwaysOn`.
+    #[inline]
+    pub fn observe_trace(&self, value: f64, context: TraceContext) {
+        self.series.observe_with(value, || Some(context));
+    }
+
+    /// Counts a value, and offers this trace context with more labels. Names and values have 128 code points with
+    /// those of the ids; what goes beyond is left out from the end, and counted.
+    pub fn observe_trace_labels(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
+        self.series.observe_trace(value, context, extra.iter().copied());
+    }
+
+    /// Counts a value, and offers the trace context of a `traceparent` header as its exemplar.
+    ///
+    /// # Errors
+    /// `InvalidTraceparent` for a malformed one; the value is counted all the same.
+    pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<(), Error> {
+        self.series.observe_traceparent(value, traceparent)
+    }
+
+    /// Counts a value with an explicit exemplar, whatever its window has: the latest explicit one is shown, before
+    /// any offered one. `trace_id` with 32 and `span_id` with 16 hexadecimal digits are recognised and written first.
+    /// More than 128 code points are left out from the end; if nothing is left, so is the exemplar.
+    pub fn observe_exemplar(&self, value: f64, labels: &[(&str, &str)]) {
+        self.series.observe_exemplar(value, labels.iter().copied());
+    }
+
+    /// Counts a value with an explicit exemplar of these ids, sampled or not, and more labels.
+    pub fn observe_exemplar_ids(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
+        self.series.observe_exemplar_ids(value, context, packer(extra.iter().copied()), extra.is_empty());
+    }
+}
+
+impl Counter {
+    /// Adds one. Offers no exemplar. Takes no lock and does not allocate.
+    #[inline]
+    pub fn inc(&self) {
+        self.series.count_increment(1.0);
+    }
+
+    /// Adds an amount. One that is negative, NaN or infinite is left out and counted in
+    /// `spanpin_invalid_increments`.
+    #[inline]
+    pub fn add(&self, amount: f64) {
+        self.series.count_increment(amount);
+    }
+
+    /// Adds an amount, and offers the trace context that `span` answers, as [`Histogram::observe_with`] does.
+    #[inline]
+    pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) {
+        self.series.add_with(amount, span);
+    }
+
+    /// Adds one, and offers the trace context that `span` answers.
+    #[inline]
+    pub fn inc_with(&self, span: impl FnOnce() -> Option<TraceContext>) {
+        self.series.add_with(1.0, span);
+    }
+
+    /// Adds an amount, and offers this trace context as its exemplar.
+    #[inline]
+    pub fn add_trace(&self, amount: f64, context: TraceContext) {
+        self.series.add_with(amount, || Some(context));
+    }
+
+    /// Adds an amount, and offers this trace context with more labels, as [`Histogram::observe_trace_labels`] does.
+    pub fn add_trace_labels(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
+        self.series.add_trace(amount, context, extra.iter().copied());
+    }
+
+    /// Adds an amount, and offers the trace context of a `traceparent` header as its exemplar.
+    ///
+    /// # Errors
+    /// `InvalidTraceparent` for a malformed one; the amount is added all the same.
+    pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<(), Error> {
+        self.series.add_traceparent(amount, traceparent)
+    }
+
+    /// Adds an amount with an explicit exemplar, as [`Histogram::observe_exemplar`] does.
+    pub fn add_exemplar(&self, amount: f64, labels: &[(&str, &str)]) {
+        self.series.add_exemplar(amount, labels.iter().copied());
+    }
+
+    /// Adds an amount with an explicit exemplar of these ids, sampled or not, and more labels.
+    pub fn add_exemplar_ids(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
+        self.series.add_exemplar_ids(amount, context, packer(extra.iter().copied()), extra.is_empty());
+    }
+}
+
+impl Gauge {
+    /// Sets the value; any f64 is one.
+    #[inline]
+    pub fn set(&self, value: f64) {
+        self.series.set_gauge(value);
+    }
+
+    /// Adds to the value.
+    #[inline]
+    pub fn add(&self, amount: f64) {
+        self.series.add_gauge(amount);
+    }
+
+    /// Subtracts from the value.
+    #[inline]
+    pub fn sub(&self, amount: f64) {
+        self.series.add_gauge(-amount);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.series.add_gauge(1.0);
+    }
+
+    /// Subtracts one.
+    #[inline]
+    pub fn dec(&self) {
+        self.series.add_gauge(-1.0);
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> f64 {
+        self.series.gauge()
+    }
+}

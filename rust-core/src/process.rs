@@ -1,0 +1,125 @@
+//! What belongs to a process and not to a segment: its fork generation, and the lock of slow paths.
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that differs between a process and the children it forks. Never zero.
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(crate) fn fork_generation() -> u64 {
+    use crate::sync::atomic::AtomicPtr;
+
+    static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(core::ptr::null_mut());
+    static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+    let mut page = PAGE.load(Ordering::Relaxed);
+    if page.is_null() {
+        page = wiped_on_fork();
+        if page.is_null() {
+            return 1;
+        }
+        // A lost race leaks one page, once per process.
+        if let Err(other) = PAGE.compare_exchange(core::ptr::null_mut(), page, Ordering::Relaxed, Ordering::Relaxed) {
+            page = other;
+        }
+    }
+    // SAFETY: the page is mapped for ever, readable and writable, aligned to its size.
+    let word = unsafe { &*page };
+    let seen = word.load(Ordering::Relaxed);
+    if seen != 0 {
+        return seen;
+    }
+    let fresh = GENERATIONS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    word.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|other| other, |_| fresh)
+}
+
+/// A page that reads as zero in a child of fork, or null.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn wiped_on_fork() -> *mut AtomicU64 {
+    // SAFETY: sysconf has no preconditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let size = usize::try_from(size).unwrap_or(4096);
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a fresh anonymous mapping replaces nothing.
+    let page = unsafe { libc::mmap(core::ptr::null_mut(), size, prot, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the page was just mapped. Kernels before 4.14 refuse; then forks look alike, which only matters to a
+    // child that was forked while another thread held a lock.
+    unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) };
+    page.cast()
+}
+
+/// A number that differs between a process and the children it forks, where the system offers no cheap way: the
+/// process id, read on slow paths only.
+#[cfg(any(not(target_os = "linux"), miri))]
+pub(crate) fn fork_generation() -> u64 {
+    #[cfg(feature = "std")]
+    {
+        u64::from(std::process::id())
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        1
+    }
+}
+
+/// A lock for slow paths: registration, a new series. It carries the fork generation of its holder, so that a child
+/// of fork does not wait for a thread that exists in its parent only.
+pub(crate) struct Lock {
+    /// Zero, or the fork generation of the holder.
+    holder: AtomicU64,
+}
+
+/// Holds the lock until it is dropped.
+pub(crate) struct Held<'a> {
+    lock: &'a Lock,
+    generation: u64,
+}
+
+impl Lock {
+    pub(crate) const fn new() -> Self {
+        Lock { holder: AtomicU64::new(0) }
+    }
+
+    /// Waits for the lock. What it protects is done in microseconds.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        let generation = fork_generation();
+        let mut turns = 0_u32;
+        loop {
+            let seen = self.holder.load(Ordering::Relaxed);
+            // SYNC(lock): Acquire pairs with the release in `drop`.
+            if (seen == 0 || seen != generation)
+                && self.holder.compare_exchange(seen, generation, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            {
+                return Held { lock: self, generation };
+            }
+            turns = turns.saturating_add(1);
+            pause(turns);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // SYNC(lock): Release. Fails only when a forked child took over, which has its own copy of the memory.
+        let _ = self.lock.holder.compare_exchange(self.generation, 0, Ordering::Release, Ordering::Relaxed);
+    }
+}
+
+/// Lets others run while this thread waits: spins first, then gives up its time slice.
+pub(crate) fn pause(turns: u32) {
+    if turns < 64 {
+        core::hint::spin_loop();
+    } else {
+        #[cfg(unix)]
+        // SAFETY: sched_yield has no preconditions.
+        unsafe {
+            libc::sched_yield();
+        }
+        #[cfg(all(not(unix), feature = "std"))]
+        std::thread::yield_now();
+        #[cfg(all(not(unix), not(feature = "std")))]
+        core::hint::spin_loop();
+    }
+}

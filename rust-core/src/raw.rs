@@ -1,0 +1,317 @@
+//! What the C ABI and the Go module stand on: families and series by reference, addresses inside the segment, and the
+//! layout as data. No part of the crate's stable interface.
+
+use core::ffi::c_void;
+use core::mem::offset_of;
+
+pub use crate::family::Family;
+pub use crate::memory::Pinned;
+pub use crate::series::Series;
+
+use crate::core::{BUDGET, Core, WINDOW_MOST_MS};
+use crate::error::Error;
+use crate::exemplar::{Filter, Offer, Policy, priority, scrapers, shape};
+use crate::family::Kind;
+use crate::labels::put_lossy;
+use crate::memory::{Shared, out_of_memory};
+use crate::registry::{FamilySpec, Registry};
+use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
+use crate::sync::atomic::Ordering;
+use crate::tally::{DropReason, Tally};
+use crate::trace::TraceContext;
+
+/// The settings of a family, as the C ABI passes them. `None` stands for the default.
+#[derive(Clone, Copy, Debug)]
+pub struct FamilyOptions<'a> {
+    /// What it counts.
+    pub kind: Kind,
+    /// Its name.
+    pub name: &'a str,
+    /// Its help text.
+    pub help: &'a str,
+    /// Its unit.
+    pub unit: &'a str,
+    /// Its label names.
+    pub label_names: &'a [&'a str],
+    /// Upper bounds of a histogram's buckets.
+    pub bounds: Option<&'a [f64]>,
+    /// Which trace contexts may become exemplars.
+    pub filter: Option<Filter>,
+    /// Which offer of a window is kept.
+    pub policy: Option<Policy>,
+    /// How many series it may have.
+    pub max_series: Option<u32>,
+}
+
+/// Addresses of a series' words and what is needed to write them.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The first cell.
+    pub cells: *const c_void,
+    /// The first gate; null for a gauge.
+    pub gates: *const c_void,
+    /// The segment's header.
+    pub segment: *const c_void,
+    /// The series' hash, which feeds the policy `uniform`.
+    pub hash: u64,
+    /// Gates of the series.
+    pub buckets: u32,
+    /// What it counts.
+    pub kind: Kind,
+    /// The family's filter.
+    pub filter: Filter,
+    /// The family's policy.
+    pub policy: Policy,
+    /// Whether it takes what finds no place; such observations are tallied.
+    pub overflow: bool,
+}
+
+impl Registry {
+    /// Registers a family. It lives as long as the registry's state.
+    ///
+    /// # Errors
+    /// Those of [`crate::FamilyBuilder::register`].
+    pub fn register_raw(&self, options: &FamilyOptions<'_>) -> Result<Pinned<Family>, Error> {
+        let mut spec = FamilySpec::new(options.kind, options.name, options.help);
+        spec.unit = options.unit;
+        spec.label_names = options.label_names;
+        if let (Some(bounds), Kind::Histogram) = (options.bounds, options.kind) {
+            spec.bounds = bounds;
+        }
+        spec.filter = options.filter.unwrap_or(spec.filter);
+        spec.policy = options.policy.unwrap_or(spec.policy);
+        spec.max_series = options.max_series.unwrap_or(spec.max_series);
+        self.register(&spec)
+    }
+
+    /// Gives the handle away as an address.
+    #[must_use]
+    pub fn into_raw(self) -> *const c_void {
+        self.core.into_raw().cast()
+    }
+
+    /// Takes back what `into_raw` gave away.
+    ///
+    /// # Safety
+    /// `raw` comes from `into_raw` and was not taken back yet.
+    pub unsafe fn from_raw(raw: *const c_void) -> Registry {
+        // SAFETY: the caller's promise.
+        Registry { core: unsafe { Shared::from_raw(raw.cast::<Core>()) } }
+    }
+}
+
+impl Family {
+    /// The series with these label values, as [`crate::HistogramFamily::with`] finds it. It lives as long as the
+    /// registry's state.
+    ///
+    /// # Errors
+    /// `LabelCount` for a wrong number of values.
+    pub fn child_raw<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
+        self.child(values)
+    }
+
+    /// What the family counts.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many label values a series has.
+    #[must_use]
+    pub fn label_count(&self) -> usize {
+        self.label_names.len()
+    }
+}
+
+impl Series {
+    /// What the series counts.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.family.kind
+    }
+
+    /// Counts an observation without an exemplar.
+    #[inline]
+    pub fn observe(&self, value: f64) {
+        self.count_observation(value);
+    }
+
+    /// Adds to a counter without an exemplar.
+    #[inline]
+    pub fn add(&self, amount: f64) {
+        self.count_increment(amount);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, value: f64) {
+        self.set_gauge(value);
+    }
+
+    /// Adds to a gauge.
+    pub fn shift(&self, amount: f64) {
+        self.add_gauge(amount);
+    }
+
+    /// Where the series' words lie. They stay there as long as the registry's state.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let header: &Header = &self.family.core.header;
+        View {
+            cells: self.cells.as_ptr().cast(),
+            gates: if self.gates.is_empty() { core::ptr::null() } else { self.gates.as_ptr().cast() },
+            segment: core::ptr::from_ref(header).cast(),
+            hash: self.hash(),
+            buckets: self.gates.len() as u32,
+            kind: self.family.kind,
+            filter: self.family.filter,
+            policy: self.family.policy,
+            overflow: self.is_overflow(),
+        }
+    }
+
+    /// Takes an offer whose gate, budget and filter the caller has looked at, and whose observation it has counted.
+    pub fn offer_ids(&self, bucket: u32, value: f64, seed: u64, context: TraceContext) {
+        self.offer_in_hand(Offer { bucket, value, seed }, context);
+    }
+
+    /// Closes the open window if nobody has for ten seconds.
+    pub fn turn(&self) {
+        let core = &*self.family.core;
+        scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
+    }
+
+    /// Counts an offer that was dropped by the caller.
+    pub fn count_drop(&self, reason: DropReason) {
+        self.family.core.header.count_drop(reason);
+    }
+}
+
+/// Text from bytes that should be UTF-8; each invalid sequence becomes U+FFFD.
+///
+/// # Errors
+/// `OutOfMemory`.
+pub fn lossy(bytes: &[u8]) -> Result<crate::buffer::Buffer, Error> {
+    let mut text = crate::buffer::Buffer::new();
+    put_lossy(&mut text, bytes);
+    text.finish().map_err(|_| out_of_memory())?;
+    Ok(text)
+}
+
+/// The epoch of the open window, for tests of bindings.
+#[must_use]
+pub fn epoch(registry: &Registry) -> u64 {
+    registry.core.header.window.epoch.load(Ordering::Relaxed)
+}
+
+macro_rules! offsets {
+    ($($name:literal: $type:ty, $($field:ident).+;)*) => {
+        [$(($name, offset_of!($type, $($field).+) as u64)),*]
+    };
+}
+
+/// Places and sizes of the layout, by name, in bytes unless the name says otherwise.
+pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
+    let offsets = offsets! {
+        "header_magic": Header, magic;
+        "header_layout_version": Header, layout_version;
+        "header_header_bytes": Header, header_bytes;
+        "header_byte_order": Header, byte_order;
+        "header_generation": Header, generation;
+        "header_boot_id": Header, boot_id;
+        "header_reserved_bytes": Header, reserved_bytes;
+        "header_created_ms": Header, created_ms;
+        "header_tail": Header, tail;
+        "header_allocated": Header, allocated;
+        "header_newest_record": Header, newest_record;
+        "header_exemplar_bytes": Header, exemplar_bytes;
+        "header_want_growth": Header, want_growth;
+        "header_series": Header, series;
+        "header_epoch": Header, window.epoch;
+        "header_opened_ms": Header, window.opened_ms;
+        "header_greatest_stamp_ms": Header, greatest_stamp_ms;
+        "header_scraper_lock": Header, scraper_lock;
+        "header_mark_floor": Header, mark_floor;
+        "header_scrapers": Header, scrapers;
+        "header_tallies": Header, tallies;
+        "scraper_id": Scraper, id;
+        "scraper_class": Scraper, class;
+        "scraper_mark": Scraper, mark;
+        "scraper_last_ms": Scraper, last_ms;
+        "scraper_gap": Scraper, gap;
+        "scraper_trust": Scraper, trust;
+        "scraper_lo": Scraper, lo;
+        "scraper_join_lo": Scraper, join_lo;
+        "gate_head": Gate, head;
+        "gate_ring": Gate, ring;
+        "gate_budget": Gate, budget;
+        "record_tag": Record, tag;
+        "record_next": Record, next;
+        "family_hash": FamilyRecord, hash;
+        "family_created_ms": FamilyRecord, created_ms;
+        "family_sizes": FamilyRecord, sizes;
+        "family_limits": FamilyRecord, limits;
+        "family_series": FamilyRecord, series;
+        "series_family": SeriesRecord, family;
+        "series_hash": SeriesRecord, hash;
+        "series_created_ms": SeriesRecord, created_ms;
+        "series_place": SeriesRecord, place;
+        "series_stripes": SeriesRecord, stripes;
+    };
+    let sizes = [
+        ("header_size", size_of::<Header>() as u64),
+        ("window_size", size_of::<Window>() as u64),
+        ("scraper_size", size_of::<Scraper>() as u64),
+        ("gate_size", size_of::<Gate>() as u64),
+        ("family_size", size_of::<FamilyRecord>() as u64),
+        ("series_size", size_of::<SeriesRecord>() as u64),
+        ("line_size", layout::LINE as u64),
+        ("slot_size", size_of::<[u64; shape::SLOT_WORDS]>() as u64),
+        ("ring_size", size_of::<[u64; shape::RING_WORDS]>() as u64),
+        ("ring_header_size", size_of::<[u64; shape::HEADER_WORDS]>() as u64),
+        ("label_area_size_per_slot", size_of::<[u64; shape::LABEL_WORDS]>() as u64),
+    ];
+    let numbers = [
+        ("magic_value", layout::MAGIC),
+        ("layout_version_value", layout::LAYOUT_VERSION as u64),
+        ("byte_order_value", layout::BYTE_ORDER),
+        ("scrapers_count", layout::SCRAPERS as u64),
+        ("tallies_count", layout::TALLIES as u64),
+        ("slots_count", shape::SLOTS as u64),
+        ("histogram_sum_word", 0),
+        ("histogram_counts_word", layout::HISTOGRAM_COUNTS_AT as u64),
+        ("counter_whole_word", 0),
+        ("counter_fraction_word", 1),
+        ("counter_fractions_word", 2),
+        ("priority_shut_value", priority::SHUT as u64),
+        ("priority_shift_bits", 4),
+        ("low_bits_mask", priority::LOW_BITS),
+        ("clock_every_mask", 15),
+        ("budget_count", BUDGET as u64),
+        ("window_most_ms", WINDOW_MOST_MS),
+        ("tally_offered", Tally::Offered as u64),
+        ("tally_admitted", Tally::Admitted as u64),
+        ("tally_nan", Tally::Nan as u64),
+        ("tally_invalid_increment", Tally::InvalidIncrement as u64),
+        ("tally_overflow", Tally::Overflow as u64),
+        ("drop_unsampled", DropReason::Unsampled as u64),
+        ("drop_no_span", DropReason::NoSpan as u64),
+        ("drop_invalid_id", DropReason::InvalidId as u64),
+        ("drop_filter", DropReason::Filter as u64),
+        ("drop_budget", DropReason::Budget as u64),
+        ("drop_label_limit", DropReason::LabelLimit as u64),
+        ("drop_label_value", DropReason::LabelValue as u64),
+        ("drop_nonfinite", DropReason::Nonfinite as u64),
+        ("drop_busy", DropReason::Busy as u64),
+        ("drop_memory", DropReason::Memory as u64),
+        ("kind_counter", Kind::Counter as u64),
+        ("kind_gauge", Kind::Gauge as u64),
+        ("kind_histogram", Kind::Histogram as u64),
+        ("filter_trace_based", Filter::TraceBased as u64),
+        ("filter_always_on", Filter::AlwaysOn as u64),
+        ("filter_always_off", Filter::AlwaysOff as u64),
+        ("policy_slowest", Policy::Slowest as u64),
+        ("policy_uniform", Policy::Uniform as u64),
+        ("policy_first", Policy::First as u64),
+    ];
+    offsets.into_iter().chain(sizes).chain(numbers)
+}

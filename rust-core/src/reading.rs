@@ -1,0 +1,103 @@
+//! Reading a series so that no exemplar is shown whose observation is not counted: its slots first, then its cells.
+
+use crate::core::AGE_MOST_MS;
+use crate::error::Error;
+use crate::exemplar::flags;
+use crate::exemplar::ring::Age;
+use crate::exemplar::scrapers::Turn;
+use crate::exemplar::shape::LABEL_WORDS;
+use crate::exemplar::slot::label_words;
+use crate::family::Kind;
+use crate::memory::Pushed;
+use crate::segment::layout::Gate;
+use crate::series::Series;
+use crate::sync::atomic::Ordering;
+use crate::trace::{SpanId, TraceId};
+
+/// An exemplar that is shown. Its labels lie in the reading.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) value: f64,
+    pub(crate) stamp_ms: u64,
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) span: Option<SpanId>,
+    labels: (usize, usize),
+}
+
+/// A consistent copy of one series. Used again for the next one, so that a scrape allocates little.
+pub(crate) struct Reading {
+    /// Counts of the buckets, not cumulative; of a counter the whole part.
+    pub(crate) counts: Pushed<u64>,
+    /// The sum of a histogram, the fraction of a counter, the value of a gauge.
+    pub(crate) float: f64,
+    /// One for each gate.
+    pub(crate) exemplars: Pushed<Option<Shown>>,
+    words: Pushed<u64>,
+}
+
+impl Reading {
+    pub(crate) const fn new() -> Self {
+        Reading { counts: Pushed::new(), float: 0.0, exemplars: Pushed::new(), words: Pushed::new() }
+    }
+
+    /// The label words of a shown exemplar.
+    pub(crate) fn label_words(&self, shown: &Shown) -> &[u64] {
+        let (from, to) = shown.labels;
+        self.words.get(from..to).unwrap_or_default()
+    }
+
+    /// Reads a series. Without a turn exemplars are left out.
+    pub(crate) fn read(&mut self, series: &Series, turn: Option<Turn>, now_ms: u64) -> Result<(), Error> {
+        self.counts.clear();
+        self.exemplars.clear();
+        self.words.clear();
+        if let Some(turn) = turn {
+            for gate in series.gates.iter() {
+                let shown = self.exemplar(series, gate, turn, now_ms)?;
+                self.exemplars.push(shown)?;
+            }
+        }
+        // The slots are read before the cells: what a slot shows was counted before it was claimed.
+        let (float, counts) = match series.family.kind {
+            Kind::Histogram => match series.cells.split_first() {
+                Some((sum, counts)) => (sum.load(Ordering::Relaxed), counts),
+                None => (0, &[] as &[_]),
+            },
+            Kind::Counter => match &*series.cells {
+                [whole, fraction, _] => (fraction.load(Ordering::Relaxed), core::slice::from_ref(whole)),
+                _ => (0, &[] as &[_]),
+            },
+            Kind::Gauge => (series.gauge().to_bits(), &[] as &[_]),
+        };
+        for count in counts {
+            self.counts.push(count.load(Ordering::Relaxed))?;
+        }
+        self.float = f64::from_bits(float);
+        Ok(())
+    }
+
+    /// Whether anything was counted.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0) && self.float == 0.0
+    }
+
+    fn exemplar(&mut self, series: &Series, gate: &Gate, turn: Turn, now_ms: u64) -> Result<Option<Shown>, Error> {
+        let Some(ring) = series.ring_of(gate) else { return Ok(None) };
+        let mut labels = [0; LABEL_WORDS];
+        let age = Age { now_ms, max_ms: AGE_MOST_MS };
+        let Some(payload) = ring.choose(&gate.head, turn.lo, turn.open, age, &mut labels) else { return Ok(None) };
+        let [first, value, high, low, span, _] = payload;
+        let marks = first >> 12 & 0xF;
+        let from = self.words.len();
+        for word in labels.iter().take(label_words(&payload)) {
+            self.words.push(*word)?;
+        }
+        Ok(Some(Shown {
+            value: f64::from_bits(value),
+            stamp_ms: first >> 16,
+            trace: if marks & flags::TRACE != 0 { TraceId::from_u64s(high, low) } else { None },
+            span: if marks & flags::SPAN != 0 { SpanId::from_u64(span) } else { None },
+            labels: (from, self.words.len()),
+        }))
+    }
+}
