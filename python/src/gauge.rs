@@ -1,0 +1,132 @@
+//! The classes `Gauge` and `GaugeSeries`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use crate::error::from_core;
+use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
+use crate::registry::Registry;
+
+/// One series of a gauge: what `Gauge.labels(...)` returns.
+///
+/// Any float is allowed everywhere, NaN and the infinities too.
+#[pyclass(frozen, subclass, module = "spanpin")]
+pub(crate) struct GaugeSeries {
+    /// `None` in a family with labels, which has no series of its own.
+    core: Option<spanpin::Gauge>,
+}
+
+impl GaugeSeries {
+    fn series(&self, py: Python<'_>) -> PyResult<&spanpin::Gauge> {
+        self.core.as_ref().ok_or_else(|| needs_labels(py))
+    }
+}
+
+#[pymethods]
+impl GaugeSeries {
+    /// Sets the value.
+    fn set(&self, py: Python<'_>, value: f64) -> PyResult<()> {
+        self.series(py)?.set(value);
+        Ok(())
+    }
+
+    /// Adds an amount, 1 unless given.
+    #[pyo3(signature = (amount = 1.0))]
+    fn inc(&self, py: Python<'_>, amount: f64) -> PyResult<()> {
+        self.series(py)?.add(amount);
+        Ok(())
+    }
+
+    /// Subtracts an amount, 1 unless given.
+    #[pyo3(signature = (amount = 1.0))]
+    fn dec(&self, py: Python<'_>, amount: f64) -> PyResult<()> {
+        self.series(py)?.sub(amount);
+        Ok(())
+    }
+
+    /// The present value.
+    fn get(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(self.series(py)?.get())
+    }
+}
+
+/// A gauge: a value that goes up and down. It has no exemplars.
+///
+/// The arguments are those of `Histogram` that a gauge has a use for.
+///
+/// Raises `SpanpinError` if the name is taken or an argument is not allowed.
+///
+/// >>> depth = Gauge("queue_depth", "Jobs waiting.", registry=Registry())
+/// >>> depth.set(3)
+/// >>> depth.dec()
+/// >>> depth.get()
+/// 2.0
+#[pyclass(frozen, extends = GaugeSeries, module = "spanpin")]
+pub(crate) struct Gauge {
+    family: Family<spanpin::GaugeFamily>,
+}
+
+#[pymethods]
+impl Gauge {
+    #[new]
+    #[pyo3(signature = (
+        name, help, labels = None, *, unit = None, max_series = None, registry = None,
+    ))]
+    fn new(
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        help: &Bound<'_, PyString>,
+        labels: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyString>>,
+        max_series: Option<u32>,
+        registry: Option<&Bound<'_, Registry>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let arguments =
+            Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
+        let labels = arguments.label_slice();
+        let builder = arguments.registry.gauge(&arguments.name, &arguments.help);
+        let builder = builder.labels(&labels).unit(&arguments.unit);
+        let builder = builder.max_series(arguments.max_series);
+        let core = builder.register().map_err(|error| from_core(py, &error))?;
+        let series = if labels.is_empty() {
+            Some(core.with(&[]).map_err(|error| from_core(py, &error))?)
+        } else {
+            None
+        };
+        let family = Family::new(core, arguments);
+        Ok(PyClassInitializer::from(GaugeSeries { core: series }).add_subclass(Self { family }))
+    }
+
+    /// The name the gauge was registered under.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.family.name
+    }
+
+    /// The names of its labels, in order.
+    #[getter]
+    fn label_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.family.label_names)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        self.family.repr(py, "Gauge")
+    }
+}
+
+/// How `labels()` finds the series of a gauge.
+pub(crate) struct GaugeKind;
+
+impl Kind for GaugeKind {
+    type Class = Gauge;
+    type Core = spanpin::GaugeFamily;
+
+    fn family(class: &Gauge) -> &Family<Self::Core> {
+        &class.family
+    }
+
+    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Py<PyAny>> {
+        let series = family.with(values).map_err(|error| from_core(py, &error))?;
+        Ok(Py::new(py, GaugeSeries { core: Some(series) })?.into_any())
+    }
+}
