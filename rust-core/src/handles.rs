@@ -64,6 +64,15 @@ macro_rules! family {
             _core: Shared<Core>,
             pub(crate) series: Pinned<Series>,
         }
+
+        impl $child {
+            /// True for the overflow series, which counts what found no series of its own. A later look-up with the
+            /// same label values may find another one, so such a handle is not to be kept.
+            #[must_use]
+            pub fn is_overflow(&self) -> bool {
+                self.series.is_overflow()
+            }
+        }
     };
 }
 
@@ -113,6 +122,12 @@ impl Histogram {
     /// those of the ids; what goes beyond is left out from the end, and counted.
     pub fn observe_trace_labels(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
         self.series.observe_trace(value, context, extra.iter().copied());
+    }
+
+    /// Counts a value, and offers the trace context that `span` answers with more labels, which obey the limit of
+    /// [`Histogram::observe_trace_labels`].
+    pub fn observe_with_labels(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
+        self.series.observe_with_labels(value, span, extra.iter().copied());
     }
 
     /// Counts a value, and offers the trace context of a `traceparent` header as its exemplar.
@@ -171,6 +186,11 @@ impl Counter {
     /// Adds an amount, and offers this trace context with more labels, as [`Histogram::observe_trace_labels`] does.
     pub fn add_trace_labels(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
         self.series.add_trace(amount, context, extra.iter().copied());
+    }
+
+    /// Adds an amount, and offers the trace context that `span` answers with more labels.
+    pub fn add_with_labels(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
+        self.series.add_with_labels(amount, span, extra.iter().copied());
     }
 
     /// Adds an amount, and offers the trace context of a `traceparent` header as its exemplar.

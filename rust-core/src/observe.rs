@@ -24,8 +24,18 @@ impl Series {
 
     /// Counts an observation and offers a trace context with more labels.
     pub fn observe_trace<'l>(&self, value: f64, context: TraceContext, extra: impl Labels<'l>) {
+        self.observe_with_labels(value, || Some(context), extra);
+    }
+
+    /// Counts an observation and offers the span that `span` answers with more labels.
+    pub fn observe_with_labels<'l>(
+        &self,
+        value: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        extra: impl Labels<'l>,
+    ) {
         if let Some((bucket, seed)) = self.count_observation(value) {
-            self.offer_labelled(bucket, value, seed, context, extra);
+            self.offer_labelled(bucket, value, seed, span, extra);
         }
     }
 
@@ -68,8 +78,18 @@ impl Series {
 
     /// Adds to a counter and offers a trace context with more labels.
     pub fn add_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl Labels<'l>) {
+        self.add_with_labels(amount, || Some(context), extra);
+    }
+
+    /// Adds to a counter and offers the span that `span` answers with more labels.
+    pub fn add_with_labels<'l>(
+        &self,
+        amount: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        extra: impl Labels<'l>,
+    ) {
         if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.offer_labelled(bucket, amount, seed, context, extra);
+            self.offer_labelled(bucket, amount, seed, span, extra);
         }
     }
 
@@ -110,10 +130,18 @@ impl Series {
         }
     }
 
-    fn offer_labelled<'l>(&self, bucket: u32, value: f64, seed: u64, context: TraceContext, extra: impl Labels<'l>) {
+    fn offer_labelled<'l>(
+        &self,
+        bucket: u32,
+        value: f64,
+        seed: u64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        extra: impl Labels<'l>,
+    ) {
         if self.gate_passes(bucket, value, seed) {
             let mut pack = packer(extra);
-            self.offer(Offer { bucket, value, seed }, &mut || Some(context), Some(&mut pack));
+            let mut span = Some(span);
+            self.offer(Offer { bucket, value, seed }, &mut || span.take().and_then(|span| span()), Some(&mut pack));
         }
     }
 

@@ -79,11 +79,13 @@ struct Content<'a> {
 struct Packed {
     words: [u64; LABEL_WORDS],
     used: usize,
+    /// Whether a loss was counted.
+    counted: bool,
 }
 
 impl Packed {
     const fn none() -> Self {
-        Packed { words: [0; LABEL_WORDS], used: 0 }
+        Packed { words: [0; LABEL_WORDS], used: 0, counted: false }
     }
 
     fn words(&self) -> &[u64] {
@@ -172,7 +174,11 @@ impl Series {
         let packed = extra.map(|extra| self.pack(&stored, extra));
         let labels = packed.as_ref().map(Packed::words).unwrap_or_default();
         if stored.flags() == 0 && labels.is_empty() {
-            return header.count_drop(DropReason::LabelLimit);
+            // Nothing to show is left of it, or nothing was given.
+            if !packed.as_ref().is_some_and(|packed| packed.counted) {
+                header.count_drop(DropReason::LabelValue);
+            }
+            return;
         }
         let now_ms = core.clock.mono_ms();
         scrapers::turn_by_time(header, now_ms, WINDOW_MOST_MS);
@@ -244,6 +250,7 @@ impl Series {
         let options = FitOptions { budget: MAX_CODE_POINTS.saturating_sub(cost), taken: &taken };
         let fit = extra(&mut packed.words, options);
         packed.used = fit.words;
+        packed.counted = fit.trimmed || fit.replaced || fit.invalid;
         if fit.trimmed {
             core.header.count_drop(DropReason::LabelLimit);
         }
