@@ -6,7 +6,7 @@ use spanpin::TraceContext;
 
 use crate::error::from_core;
 use crate::exemplar::{Given, Recorder, record};
-use crate::family::{Arguments, Family, Kind, Raw, needs_labels, read_filter, read_policy};
+use crate::family::{Arguments, Family, Found, Kind, Raw, needs_labels, read_filter, read_policy};
 use crate::registry::Registry;
 
 /// One series of a counter: what `Counter.labels(...)` returns.
@@ -50,8 +50,8 @@ impl Recorder for spanpin::Counter {
         self.add(value);
     }
 
-    fn trace(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.add_trace_labels(value, context, extra);
+    fn with_labels(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
+        self.add_with_labels(value, source, extra);
     }
 
     fn traceparent(&self, value: f64, text: &str) {
@@ -102,21 +102,19 @@ impl Counter {
         max_series: Option<u32>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let arguments =
-            Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
+        let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
         let labels = arguments.label_slice();
         let mut builder = arguments.registry.counter(&arguments.name, &arguments.help);
         builder = builder.labels(&labels).unit(&arguments.unit).filter(read_filter(py, filter)?);
-        builder = builder.max_series(arguments.max_series);
+        if let Some(most) = arguments.max_series {
+            builder = builder.max_series(most);
+        }
         if let Some(policy) = policy {
             builder = builder.policy(read_policy(py, policy)?);
         }
         let core = builder.register().map_err(|error| from_core(py, &error))?;
-        let series = if labels.is_empty() {
-            Some(core.with(&[]).map_err(|error| from_core(py, &error))?)
-        } else {
-            None
-        };
+        let series =
+            if labels.is_empty() { Some(core.with(&[]).map_err(|error| from_core(py, &error))?) } else { None };
         let family = Family::new(core, arguments);
         Ok(PyClassInitializer::from(CounterSeries { core: series }).add_subclass(Self { family }))
     }
@@ -149,8 +147,10 @@ impl Kind for CounterKind {
         &class.family
     }
 
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Py<PyAny>> {
+    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found> {
         let series = family.with(values).map_err(|error| from_core(py, &error))?;
-        Ok(Py::new(py, CounterSeries { core: Some(series) })?.into_any())
+        let keep = !series.is_overflow();
+        let object = Py::new(py, CounterSeries { core: Some(series) })?.into_any();
+        Ok(Found { object, keep })
     }
 }

@@ -18,8 +18,8 @@ pub(crate) trait Recorder {
     fn with(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>);
     /// Records a value that offers no exemplar.
     fn plain(&self, value: f64);
-    /// Records a value and offers a span.
-    fn trace(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]);
+    /// The same with labels that go with the span.
+    fn with_labels(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]);
     /// Records a value and offers the span of a `traceparent`; a malformed one is counted.
     fn traceparent(&self, value: f64, text: &str);
     /// Records a value with an exemplar that is kept without the window rule.
@@ -55,40 +55,34 @@ fn record_given<R: Recorder>(py: Python<'_>, series: &R, value: f64, given: Give
     if let Some(exemplar) = given.exemplar {
         return record_exemplar(series, value, exemplar, given);
     }
-    let source = match given.trace {
-        Some(trace) => read_trace(trace),
-        None => span::active(py).map_or(Source::Nothing, Source::Span),
+    let extra = given.extra.and_then(Labels::read).unwrap_or_default();
+    let Some(trace) = given.trace else {
+        return series.with_labels(value, || span::active(py), &extra.pairs());
     };
-    match source {
+    match read_trace(trace) {
         Source::Nothing => series.with(value, || None),
         Source::Malformed(text) => series.traceparent(value, &text),
-        Source::Span(context) => {
-            let extra = given.extra.map(pairs).unwrap_or_default();
-            series.trace(value, context, &borrowed(&extra.unwrap_or_default()));
-        }
+        Source::Span(context) => series.with_labels(value, || Some(context), &extra.pairs()),
     }
 }
 
 /// An explicit exemplar. An empty one means that none is wanted, not even the
 /// active span.
-fn record_exemplar<R: Recorder>(
-    series: &R,
-    value: f64,
-    exemplar: &Bound<'_, PyAny>,
-    given: Given<'_, '_>,
-) {
-    let Some(mut labels) = pairs(exemplar) else {
+fn record_exemplar<R: Recorder>(series: &R, value: f64, exemplar: &Bound<'_, PyAny>, given: Given<'_, '_>) {
+    let Some(labels) = Labels::read(exemplar) else {
         return series.traceparent(value, "");
     };
-    if labels.is_empty() {
+    let mut pairs = labels.pairs();
+    if pairs.is_empty() {
         return series.plain(value);
     }
-    labels.extend(given.extra.and_then(pairs).unwrap_or_default());
+    let extra = given.extra.and_then(Labels::read).unwrap_or_default();
+    pairs.extend(extra.pairs());
     let context = match given.trace.map(read_trace) {
         Some(Source::Span(context)) => Some(context),
         _ => None,
     };
-    series.exemplar(value, context, &borrowed(&labels));
+    series.exemplar(value, context, &pairs);
 }
 
 fn read_trace<'a>(trace: &'a Bound<'_, PyAny>) -> Source<'a> {
@@ -109,32 +103,58 @@ fn read_trace<'a>(trace: &'a Bound<'_, PyAny>) -> Source<'a> {
     }
 }
 
-type Pair = (String, String);
+/// The labels of a mapping, holding on to the Python strings that their text lies in.
+#[derive(Default)]
+struct Labels<'py>(Vec<(Text<'py>, Text<'py>)>);
 
-/// The label pairs of a mapping, or `None` if they cannot be read.
-fn pairs(labels: &Bound<'_, PyAny>) -> Option<Vec<Pair>> {
-    if let Ok(labels) = labels.cast_exact::<PyDict>() {
-        return labels.iter().map(|(name, value)| pair(&name, &value)).collect();
+enum Text<'py> {
+    /// A string that is valid as it is.
+    Python(Bound<'py, PyString>),
+    /// One that had lone surrogates.
+    Repaired(String),
+}
+
+impl<'py> Labels<'py> {
+    /// `None` for what is no mapping or has a label without a text.
+    fn read(labels: &Bound<'py, PyAny>) -> Option<Self> {
+        if let Ok(labels) = labels.cast_exact::<PyDict>() {
+            let mut read = Vec::with_capacity(labels.len());
+            for (name, value) in labels.iter() {
+                read.push((Text::read(name)?, Text::read(value)?));
+            }
+            return Some(Self(read));
+        }
+        let items = labels.cast::<PyMapping>().ok()?.items().ok()?;
+        let items = items.iter().map(|item| {
+            let item = item.cast_into::<PyTuple>().ok()?;
+            Some((Text::read(item.get_item(0).ok()?)?, Text::read(item.get_item(1).ok()?)?))
+        });
+        items.collect::<Option<_>>().map(Self)
     }
-    let items = labels.cast::<PyMapping>().ok()?.items().ok()?;
-    let items = items.iter().map(|item| {
-        let item = item.cast_into::<PyTuple>().ok()?;
-        pair(&item.get_item(0).ok()?, &item.get_item(1).ok()?)
-    });
-    items.collect()
-}
 
-fn pair(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Option<Pair> {
-    Some((owned(name)?, owned(value)?))
-}
-
-fn owned(text: &Bound<'_, PyAny>) -> Option<String> {
-    if let Ok(text) = text.cast_exact::<PyString>() {
-        return utf8(text).ok().map(Cow::into_owned);
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
-    utf8(&text.str().ok()?).ok().map(Cow::into_owned)
 }
 
-fn borrowed(pairs: &[Pair]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+impl<'py> Text<'py> {
+    fn read(given: Bound<'py, PyAny>) -> Option<Self> {
+        let text = match given.cast_into_exact::<PyString>() {
+            Ok(text) => text,
+            Err(error) => error.into_inner().str().ok()?,
+        };
+        let repaired = match utf8(&text).ok()? {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(repaired) => Some(repaired),
+        };
+        Some(repaired.map_or(Self::Python(text), Self::Repaired))
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            // It was valid when it was read, and strings do not change.
+            Self::Python(text) => text.to_str().unwrap_or_default(),
+            Self::Repaired(text) => text,
+        }
+    }
 }

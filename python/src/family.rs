@@ -21,7 +21,15 @@ pub(crate) trait Kind: 'static {
     /// The family behind a Python object.
     fn family(class: &Self::Class) -> &Family<Self::Core>;
     /// The series of these label values as a new Python object.
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Py<PyAny>>;
+    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found>;
+}
+
+/// A series found in the core.
+pub(crate) struct Found {
+    pub(crate) object: Py<PyAny>,
+    /// False for the overflow series: what brought it about may pass, and the values that
+    /// lead to it are without number.
+    pub(crate) keep: bool,
 }
 
 /// The part of a family object that is the same for every kind.
@@ -32,17 +40,9 @@ pub(crate) struct Family<C> {
     pub(crate) cache: LabelCache,
 }
 
-/// Series a family may have unless the user says otherwise.
-pub(crate) const DEFAULT_MAX_SERIES: u32 = 2000;
-
 impl<C> Family<C> {
     pub(crate) fn new(core: C, arguments: Arguments<'_>) -> Self {
-        Self {
-            core,
-            name: arguments.name.into_owned(),
-            label_names: arguments.label_names,
-            cache: LabelCache::new(arguments.max_series),
-        }
+        Self { core, name: arguments.name.into_owned(), label_names: arguments.label_names, cache: LabelCache::new() }
     }
 
     pub(crate) fn label_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
@@ -62,7 +62,7 @@ pub(crate) struct Arguments<'a> {
     pub(crate) unit: Cow<'a, str>,
     pub(crate) label_names: Vec<Py<PyString>>,
     pub(crate) labels: Vec<String>,
-    pub(crate) max_series: u32,
+    pub(crate) max_series: Option<u32>,
     pub(crate) registry: spanpin::Registry,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Arguments<'a> {
             unit: raw.unit.map(utf8).transpose()?.unwrap_or_default(),
             label_names,
             labels,
-            max_series: raw.max_series.unwrap_or(DEFAULT_MAX_SERIES),
+            max_series: raw.max_series,
             registry,
         })
     }
@@ -131,12 +131,7 @@ pub(crate) fn read_filter(py: Python<'_>, given: &str) -> PyResult<Filter> {
         "trace_based" => Ok(Filter::TraceBased),
         "always_on" => Ok(Filter::AlwaysOn),
         "always_off" => Ok(Filter::AlwaysOff),
-        _ => Err(bad_option(
-            py,
-            "filter",
-            given,
-            "\"trace_based\", \"always_on\" or \"always_off\"",
-        )),
+        _ => Err(bad_option(py, "filter", given, "\"trace_based\", \"always_on\" or \"always_off\"")),
     }
 }
 

@@ -6,7 +6,7 @@ use spanpin::TraceContext;
 
 use crate::error::from_core;
 use crate::exemplar::{Given, Recorder, record};
-use crate::family::{Arguments, Family, Kind, Raw, needs_labels, read_filter, read_policy};
+use crate::family::{Arguments, Family, Found, Kind, Raw, needs_labels, read_filter, read_policy};
 use crate::registry::Registry;
 
 /// One series of a histogram: what `Histogram.labels(...)` returns.
@@ -59,8 +59,8 @@ impl Recorder for spanpin::Histogram {
         self.observe(value);
     }
 
-    fn trace(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.observe_trace_labels(value, context, extra);
+    fn with_labels(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
+        self.observe_with_labels(value, source, extra);
     }
 
     fn traceparent(&self, value: f64, text: &str) {
@@ -120,12 +120,13 @@ impl Histogram {
         max_series: Option<u32>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let arguments =
-            Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
+        let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
         let labels = arguments.label_slice();
         let mut builder = arguments.registry.histogram(&arguments.name, &arguments.help);
         builder = builder.labels(&labels).unit(&arguments.unit).filter(read_filter(py, filter)?);
-        builder = builder.max_series(arguments.max_series);
+        if let Some(most) = arguments.max_series {
+            builder = builder.max_series(most);
+        }
         if let Some(policy) = policy {
             builder = builder.policy(read_policy(py, policy)?);
         }
@@ -133,11 +134,8 @@ impl Histogram {
             builder = builder.bounds(bounds);
         }
         let core = builder.register().map_err(|error| from_core(py, &error))?;
-        let series = if labels.is_empty() {
-            Some(core.with(&[]).map_err(|error| from_core(py, &error))?)
-        } else {
-            None
-        };
+        let series =
+            if labels.is_empty() { Some(core.with(&[]).map_err(|error| from_core(py, &error))?) } else { None };
         let family = Family::new(core, arguments);
         Ok(PyClassInitializer::from(HistogramSeries { core: series }).add_subclass(Self { family }))
     }
@@ -170,9 +168,11 @@ impl Kind for HistogramKind {
         &class.family
     }
 
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Py<PyAny>> {
+    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found> {
         let series = family.with(values).map_err(|error| from_core(py, &error))?;
-        Ok(Py::new(py, HistogramSeries { core: Some(series) })?.into_any())
+        let keep = !series.is_overflow();
+        let object = Py::new(py, HistogramSeries { core: Some(series) })?.into_any();
+        Ok(Found { object, keep })
     }
 }
 
@@ -181,12 +181,7 @@ impl Kind for HistogramKind {
 /// >>> linear_buckets(1, 2, 4)
 /// (1.0, 3.0, 5.0, 7.0)
 #[pyfunction]
-pub(crate) fn linear_buckets(
-    py: Python<'_>,
-    start: f64,
-    width: f64,
-    count: usize,
-) -> PyResult<Bound<'_, PyTuple>> {
+pub(crate) fn linear_buckets(py: Python<'_>, start: f64, width: f64, count: usize) -> PyResult<Bound<'_, PyTuple>> {
     let bounds = spanpin::buckets::linear(start, width, count);
     PyTuple::new(py, bounds.map_err(|error| from_core(py, &error))?)
 }

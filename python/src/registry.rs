@@ -165,11 +165,7 @@ fn read_identity(py: Python<'_>, given: &str) -> PyResult<ScraperIdentity> {
 
 /// Renders without the interpreter lock, so that a large scrape does not hold up
 /// the threads that serve requests.
-fn render(
-    py: Python<'_>,
-    registry: &spanpin::Registry,
-    request: &ScrapeRequest<'_>,
-) -> PyResult<ScrapeResult> {
+fn render(py: Python<'_>, registry: &spanpin::Registry, request: &ScrapeRequest<'_>) -> PyResult<ScrapeResult> {
     let scrape = py.detach(|| registry.scrape(request)).map_err(|error| from_core(py, &error))?;
     Ok(ScrapeResult {
         content_type: PyString::new(py, scrape.content_type()).unbind(),

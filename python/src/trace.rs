@@ -38,11 +38,7 @@ impl Hash for TraceContext {
 impl TraceContext {
     #[new]
     #[pyo3(signature = (trace_id, span_id, flags = 1))]
-    fn new(
-        trace_id: &Bound<'_, PyAny>,
-        span_id: &Bound<'_, PyAny>,
-        flags: u8,
-    ) -> PyResult<Self> {
+    fn new(trace_id: &Bound<'_, PyAny>, span_id: &Bound<'_, PyAny>, flags: u8) -> PyResult<Self> {
         let trace_id = trace_id_of(trace_id)?;
         let span_id = span_id_of(span_id)?;
         Ok(Self { core: spanpin::TraceContext::new(trace_id, span_id, flags) })
@@ -58,8 +54,8 @@ impl TraceContext {
     /// False
     #[staticmethod]
     fn parse(py: Python<'_>, traceparent: &Bound<'_, PyString>) -> PyResult<Self> {
-        let core = spanpin::TraceContext::parse_traceparent(&utf8(traceparent)?)
-            .map_err(|error| from_core(py, &error))?;
+        let core =
+            spanpin::TraceContext::parse_traceparent(&utf8(traceparent)?).map_err(|error| from_core(py, &error))?;
         Ok(Self { core })
     }
 
@@ -92,12 +88,7 @@ impl TraceContext {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "TraceContext('{}', '{}', flags={})",
-            self.trace_id(),
-            self.span_id(),
-            self.core.flags()
-        )
+        format!("TraceContext('{}', '{}', flags={})", self.trace_id(), self.span_id(), self.core.flags())
     }
 
     fn __getnewargs__(&self) -> (String, String, u8) {
@@ -145,7 +136,5 @@ fn out_of_range(given: &Bound<'_, PyAny>, code: ErrorCode, what: &str, bits: u32
 #[cold]
 fn wrong_type(given: &Bound<'_, PyAny>, argument: &str, digits: u32) -> PyErr {
     let class = given.get_type().to_string();
-    PyTypeError::new_err(format!(
-        "{argument} must be a str of {digits} hexadecimal digits or an int, not {class}"
-    ))
+    PyTypeError::new_err(format!("{argument} must be a str of {digits} hexadecimal digits or an int, not {class}"))
 }

@@ -20,9 +20,6 @@ const FIRST_SIZE: usize = 16;
 pub(crate) struct LabelCache {
     table: AtomicPtr<Table>,
     owned: Mutex<Owned>,
-    /// Entries beyond it are not kept: the family then hands out its overflow
-    /// series, and the values seen with that are unbounded.
-    limit: usize,
 }
 
 struct Table {
@@ -49,12 +46,8 @@ struct Owned {
 unsafe impl Send for Owned {}
 
 impl LabelCache {
-    pub(crate) fn new(limit: u32) -> Self {
-        Self {
-            table: AtomicPtr::new(ptr::null_mut()),
-            owned: Mutex::new(Owned::default()),
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-        }
+    pub(crate) fn new() -> Self {
+        Self { table: AtomicPtr::new(ptr::null_mut()), owned: Mutex::new(Owned::default()) }
     }
 
     /// The series of these values, or `None` also if one of them is not a plain `str`.
@@ -78,12 +71,7 @@ impl LabelCache {
 
     /// Keeps a series for these values, and returns it, or the one that another
     /// thread has kept in the meantime.
-    pub(crate) fn insert(
-        &self,
-        py: Python<'_>,
-        key: Box<[Py<PyString>]>,
-        series: Py<PyAny>,
-    ) -> Py<PyAny> {
+    pub(crate) fn insert(&self, py: Python<'_>, key: Box<[Py<PyString>]>, series: Py<PyAny>) -> Py<PyAny> {
         let pointers: Vec<*mut ffi::PyObject> = key.iter().map(Py::as_ptr).collect();
         // Waiting here could deadlock a child that was forked while another thread held the
         // lock. Not keeping an entry costs that call's successor some time, no more.
@@ -94,9 +82,6 @@ impl LabelCache {
         }
         // SAFETY: as above.
         let Some(hash) = (unsafe { hash_of(&pointers) }) else { return series };
-        if owned.entries.len() >= self.limit {
-            return series;
-        }
         let result = series.clone_ref(py);
         let entry = owned.keep_entry(Entry { hash, key, series });
         if let Some(table) = self.with_room(&mut owned) {
@@ -197,8 +182,7 @@ impl Entry {
         self.key.len() == values.len()
             && self.key.iter().zip(values).all(|(key, value)| {
                 // SAFETY: both are `str` objects, which compare without error.
-                key.as_ptr() == *value
-                    || unsafe { ffi::PyUnicode_Compare(key.as_ptr(), *value) } == 0
+                key.as_ptr() == *value || unsafe { ffi::PyUnicode_Compare(key.as_ptr(), *value) } == 0
             })
     }
 }

@@ -172,11 +172,7 @@ fn slow<K: Kind>(family: &Family<K::Core>, call: &Call<'_>) -> *mut ffi::PyObjec
     })
 }
 
-fn find_or_create<K: Kind>(
-    py: Python<'_>,
-    family: &Family<K::Core>,
-    call: &Call<'_>,
-) -> PyResult<Py<PyAny>> {
+fn find_or_create<K: Kind>(py: Python<'_>, family: &Family<K::Core>, call: &Call<'_>) -> PyResult<Py<PyAny>> {
     if let Some(series) = find_converted(py, family, call)? {
         return Ok(series);
     }
@@ -202,17 +198,16 @@ fn find_or_create<K: Kind>(
     }
     let texts = values.iter().map(utf8).collect::<PyResult<Vec<_>>>()?;
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    let series = K::series(py, &family.core, &texts)?;
+    let found = K::series(py, &family.core, &texts)?;
+    if !found.keep {
+        return Ok(found.object);
+    }
     let keys = values.into_iter().map(Bound::unbind).collect();
-    Ok(family.cache.insert(py, keys, series))
+    Ok(family.cache.insert(py, keys, found.object))
 }
 
 /// Looks up values of which some are no plain strings, such as a status code.
-fn find_converted<C>(
-    py: Python<'_>,
-    family: &Family<C>,
-    call: &Call<'_>,
-) -> PyResult<Option<Py<PyAny>>> {
+fn find_converted<C>(py: Python<'_>, family: &Family<C>, call: &Call<'_>) -> PyResult<Option<Py<PyAny>>> {
     let mut room = [core::ptr::null_mut(); MAX_VALUES];
     // SAFETY: the thread is attached, and the objects of a call are alive until it returns.
     let values = unsafe { in_order(family, call, &mut room) };
@@ -254,9 +249,7 @@ fn by_name<'py, C>(
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let py = keywords.py();
     if positional != 0 {
-        return Err(PyTypeError::new_err(
-            "labels() takes the values in order or by name, not some of each",
-        ));
+        return Err(PyTypeError::new_err("labels() takes the values in order or by name, not some of each"));
     }
     let mut ordered = Vec::with_capacity(values.len());
     for name in &family.label_names {
