@@ -38,6 +38,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod bridge;
 pub mod buckets;
 #[doc(hidden)]
 pub mod buffer;

@@ -80,6 +80,11 @@ impl Scrape {
 
 /// Answers a scrape.
 pub(crate) fn scrape(core: &Core, request: &ScrapeRequest<'_>) -> Result<Scrape, Error> {
+    scrape_after(core, request, &[])
+}
+
+/// Answers a scrape with lines of others first.
+pub(crate) fn scrape_after(core: &Core, request: &ScrapeRequest<'_>, before: &[u8]) -> Result<Scrape, Error> {
     let started_ns = clock::mono_ns();
     let deadline_ns = match request.deadline_ms {
         0 => u64::MAX,
@@ -92,6 +97,7 @@ pub(crate) fn scrape(core: &Core, request: &ScrapeRequest<'_>) -> Result<Scrape,
     let hint = core.body_hint.load(Ordering::Relaxed) as usize;
     // Room for some growth since the last scrape.
     body.reserve(hint.saturating_add(hint / 8).saturating_add(1024)).map_err(|_| out_of_memory())?;
+    body.put(before);
     put_exposition(core, request, negotiated.format, &mut body, deadline_ns)?;
     body.finish().map_err(|_| out_of_memory())?;
     core.body_hint.store(body.len() as u64, Ordering::Relaxed);

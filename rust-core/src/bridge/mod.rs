@@ -1,0 +1,7 @@
+//! Other libraries that a service has already: the span of OpenTelemetry as the source of exemplars, the registry of
+//! the crate prometheus-client as the place to be scraped.
+
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+#[cfg(feature = "prometheus-client")]
+mod prometheus_client;
