@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Holds a runner against the oracle on random sequences of operations.
+
+    fuzz.py --seed 1 --count 2000 [--runner "COMMAND"] [--keep DIR]
+
+COMMAND takes a cases directory and an output directory; by default it is the
+Rust runner. A sequence on which the two differ is written to DIR as a case.
+Sequences on which the documents leave a choice are not used: see README.md.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import shlex
+import subprocess
+import sys
+import tempfile
+
+from exemplar_model import CaseError
+from oracle import START_MONO_MS, START_WALL_MS, replay
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RUST = f"cargo run --quiet --release --manifest-path {ROOT}/Cargo.toml -p spanpin-conformance --"
+BATCH = 500
+
+
+class Sequence:
+    """One random case: families, then a timeline of observations and scrapes."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.ops, self.spans = [], 0
+        self.mono, self.wall_ahead = 0, 0
+
+    def family_ops(self):
+        pick = self.random
+        filter_name = pick.choice(["trace_based"] * 4 + ["always_on", "always_off"])
+        histogram = {"op": "register", "kind": "histogram", "name": "h", "filter": filter_name}
+        histogram["bounds"] = pick.choice([[1, 10], [5], [-5, 0, 5, 50]])
+        histogram["policy"] = pick.choice(["slowest", "slowest", "slowest", "first"])
+        counter = {"op": "register", "kind": "counter", "name": "c"}
+        counter["policy"] = pick.choice(["slowest", "first"])
+        gauge = {"op": "register", "kind": "gauge", "name": "g", "labels": ["a"], "max_series": 2}
+        if pick.random() < 0.5:
+            histogram["labels"] = ["l"]
+            histogram["max_series"] = pick.choice([1, 2, 100])
+        self.labelled = "labels" in histogram
+        return [histogram, counter, gauge]
+
+    def source(self):
+        pick, kind = self.random, self.random.random()
+        self.spans += 1
+        trace_id, span_id = f"{pick.getrandbits(100):x}".rjust(32, "a"), f"{self.spans:016x}"
+        flags = pick.choice([1, 1, 1, 0, 3])
+        if kind < 0.2:
+            return {}
+        if kind < 0.3:
+            return {"traceparent": f"00-{trace_id}-{span_id}-{flags:02x}"}
+        if kind < 0.4:
+            labels = [["k", str(self.spans)], ["trace_id", trace_id.upper()], ["x" * pick.randint(1, 70), "y" * pick.randint(1, 70)]]
+            return {"exemplar": pick.sample(labels, pick.randint(1, 3))}
+        given = {"trace": {"trace_id": trace_id, "span_id": span_id, "flags": flags}}
+        if kind < 0.5:
+            given["extra"] = [["r" * pick.randint(1, 40), "é" * pick.randint(1, 40)] for _ in range(pick.randint(1, 3))]
+        return given
+
+    def observation(self):
+        pick, kind = self.random, self.random.random()
+        if kind < 0.05:
+            op = {"op": pick.choice(["set", "add"]), "name": "g", "labels": [pick.choice("abc")]}
+            return {**op, "value": pick.choice([-1, 0.5, 3, 1e9])}
+        if kind < 0.25:
+            return {"op": "add", "name": "c", "value": pick.choice([1, 1, 2, 0.5, 7]), **self.source()}
+        value = pick.choice([pick.lognormvariate(1, 1), pick.randint(1, 9), -pick.random() * 9, 5.0, 60])
+        op = {"op": "observe", "name": "h", "value": value, **self.source()}
+        if self.labelled:
+            op["labels"] = [pick.choice("pq")]
+        if pick.random() < 0.1:
+            op["repeat"] = pick.choice([2, 15, 16, 17])
+        return op
+
+    def timeline(self):
+        """(time, operation or scraper), in order."""
+        pick = self.random
+        length = pick.choice([2_000, 60_000, 300_000, 300_000, 1_500_000])
+        events = [(pick.randrange(length), "observation") for _ in range(pick.randint(5, 120))]
+        # The rings are lossless for eight scrapers; a text scrape comes as "text".
+        for name in pick.sample(["a", "b", "c", None, "text"], pick.randint(1, 4)):
+            interval = pick.choice([1_000, 5_000, 5_000, 15_000, 15_000, 60_000])
+            jitter = pick.choice([0, 0, 300, 3_000])
+            lost = pick.choice([0, 0, 0.1, 0.5])
+            at = pick.randrange(interval)
+            while at < length and len(events) < 400:
+                if pick.random() >= lost:
+                    events.append((max(0, at + pick.randint(-jitter, jitter)), ("scrape", name)))
+                if pick.random() < 0.05:
+                    events.append((at + pick.randint(0, 25), ("scrape", name)))
+                at += interval
+        return sorted(events, key=lambda event: event[0])
+
+    def build(self):
+        pick = self.random
+        self.ops += self.family_ops()
+        for at, what in self.timeline():
+            if pick.random() < 0.02:
+                self.wall_ahead += pick.choice([-3_600_000, -50, 50, 3_600_000, -self.wall_ahead])
+            if at != self.mono:
+                self.mono = at
+                wall = START_WALL_MS + at + self.wall_ahead
+                self.ops.append({"op": "clock", "wall_ms": wall, "mono_ms": START_MONO_MS + at})
+            if what == "observation":
+                self.ops.append(self.observation())
+            elif what[1] == "text":
+                self.ops.append({"op": "scrape", "accept": "text"})
+            else:
+                scrape = {"op": "scrape", "accept": "openmetrics", "scraper": what[1]}
+                self.ops.append({key: value for key, value in scrape.items() if value is not None})
+        return self.ops
+
+
+def write_case(folder, ops, rule):
+    folder.mkdir(parents=True)
+    lines = ",\n  ".join(json.dumps(op) for op in ops)
+    (folder / "ops.json").write_text(f'{{"rule": {json.dumps(rule)},\n "ops": [\n  {lines}\n]}}\n')
+
+
+def batch(seeds, runner, keep):
+    """The number of sequences that ran, and of those that differed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        cases, output = pathlib.Path(scratch, "cases"), pathlib.Path(scratch, "output")
+        output.mkdir()
+        expected, sequences = {}, {}
+        for seed in seeds:
+            ops = Sequence(seed).build()
+            try:
+                bodies = replay(ops)
+            except CaseError:
+                continue
+            name = f"seed_{seed}"
+            expected[name], sequences[name] = bodies, ops
+            write_case(cases / name, ops, f"random sequence {seed}")
+        subprocess.run([*shlex.split(runner), str(cases), str(output)], check=True)
+        wrong = 0
+        for name, bodies in expected.items():
+            paths = [output / f"{name}.{suffix}.txt" for suffix in ("om", "prom")]
+            if all(path.exists() and path.read_bytes() == body.encode() for path, body in zip(paths, bodies)):
+                continue
+            wrong += 1
+            print(f"{name} differs")
+            if keep:
+                write_case(keep / name, sequences[name], f"random sequence {name}")
+                for path, body in zip(paths, bodies):
+                    (keep / name / f"expected.{path.name.split('.', 1)[1]}").write_text(body)
+                    if path.exists():
+                        (keep / name / path.name).write_bytes(path.read_bytes())
+        return len(expected), wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--runner", default=RUST, help="command of the runner to hold against the oracle")
+    parser.add_argument("--keep", type=pathlib.Path, help="where to write sequences that differ")
+    options = parser.parse_args()
+    ran = wrong = 0
+    seeds = range(options.seed, options.seed + options.count)
+    for start in range(0, len(seeds), BATCH):
+        one = batch(seeds[start : start + BATCH], options.runner, options.keep)
+        ran, wrong = ran + one[0], wrong + one[1]
+    print(f"fuzz: {ran} sequences, {wrong} differ")
+    return 1 if wrong or not ran else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
