@@ -1,0 +1,226 @@
+package spanpin
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/spanpin/spanpin/go-bindings/internal/capi"
+	"github.com/spanpin/spanpin/go-bindings/internal/segment"
+)
+
+// Counter is a sum that only grows. It keeps one exemplar per time between two
+// scrapes, by default of an addition that is picked uniformly.
+//
+// All methods may be called from any goroutine, none fails and none allocates.
+// Adding a negative value, NaN or an infinity does nothing but count it in the
+// self-metric spanpin_invalid_increments_total. An addition whose exemplar is
+// refused, for whatever reason, still counts.
+type Counter struct {
+	series   segment.Counter
+	handle   capi.Counter
+	registry *Registry
+}
+
+// CounterVec is a family of counters, told apart by label values.
+type CounterVec struct{ family family[Counter] }
+
+// NewCounter registers a counter without labels. The error is an *Error.
+func NewCounter(o CounterOpts) (*Counter, error) {
+	v, err := NewCounterVec(o, nil)
+	if err != nil {
+		return nil, err
+	}
+	return v.GetMetricWithLabelValues()
+}
+
+// MustNewCounter is NewCounter that panics if the registration fails.
+func MustNewCounter(o CounterOpts) *Counter { return must(NewCounter(o)) }
+
+// NewCounterVec registers a family of counters with these label names. The error,
+// an *Error, tells of an invalid, reserved or duplicate name, or of a unit that
+// is not the suffix of the name.
+func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
+	v := &CounterVec{}
+	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, capi.FamilyOptions{
+		Kind: capi.KindCounter, Name: o.Name, Help: o.Help, Unit: o.Unit,
+		LabelNames: labelNames, Filter: uint32(o.Filter), Policy: uint32(o.Policy),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	v.family.detached = func() *Counter {
+		return &Counter{series: segment.Counter{Series: v.family.registry.detachedSeries(1)}, registry: v.family.registry}
+	}
+	v.family.open = func(f *family[Counter], values []string) (*Counter, capi.View, error) {
+		handle, failure := f.handle.Counter(values)
+		if failure != nil {
+			return nil, capi.View{}, of(failure)
+		}
+		view, failure := handle.View()
+		if failure != nil {
+			return nil, capi.View{}, of(failure)
+		}
+		c := &Counter{handle: handle, registry: f.registry}
+		c.series = segment.Counter{Series: f.registry.series(view)}
+		return c, view, nil
+	}
+	return v, nil
+}
+
+// MustNewCounterVec is NewCounterVec that panics if the registration fails.
+func MustNewCounterVec(o CounterOpts, labelNames []string) *CounterVec {
+	return must(NewCounterVec(o, labelNames))
+}
+
+// WithLabelValues is the counter of these label values, in the order of the label
+// names. It panics if their number is wrong, and fails in no other way: over
+// MaxSeries it is the overflow series.
+func (v *CounterVec) WithLabelValues(values ...string) *Counter {
+	return v.family.mustMetric(values)
+}
+
+// GetMetricWithLabelValues is WithLabelValues that returns an error instead of a
+// panic.
+func (v *CounterVec) GetMetricWithLabelValues(values ...string) (*Counter, error) {
+	return v.family.metric(values)
+}
+
+// Inc adds 1, without an exemplar.
+func (c *Counter) Inc() {
+	c.series.Inc()
+	runtime.KeepAlive(c)
+}
+
+// Add adds v, without an exemplar.
+func (c *Counter) Add(v float64) {
+	c.series.Add(v)
+	runtime.KeepAlive(c)
+}
+
+// IncCtx is AddCtx of 1.
+func (c *Counter) IncCtx(ctx context.Context) { c.AddCtx(ctx, 1) }
+
+// AddCtx adds v and offers the active OpenTelemetry span of ctx as its exemplar.
+// The context is looked at only if the offer beats what the counter holds.
+// Without a span, or with one that the filter refuses, v is just added.
+func (c *Counter) AddCtx(ctx context.Context, v float64) {
+	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
+		c.offerCtx(ctx, v, old)
+	}
+	runtime.KeepAlive(c)
+}
+
+// IncTrace is AddTrace of 1.
+func (c *Counter) IncTrace(trace TraceContext, extra ...Label) { c.AddTrace(1, trace, extra...) }
+
+// AddTrace adds v and offers a span as its exemplar, with extra labels besides.
+// An invalid trace context just adds v. Of the extra labels those named trace_id
+// and span_id are left out; see Exemplar for the rest.
+func (c *Counter) AddTrace(v float64, trace TraceContext, extra ...Label) {
+	if len(extra) > 0 {
+		c.addTraceLabels(v, trace, extra)
+		return
+	}
+	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
+		c.offerTrace(trace, v, old)
+	}
+	runtime.KeepAlive(c)
+}
+
+// IncTraceparent is AddTraceparent of 1.
+func (c *Counter) IncTraceparent(traceparent string) { c.AddTraceparent(1, traceparent) }
+
+// AddTraceparent adds v and offers the span of a W3C traceparent header as its
+// exemplar. The header is parsed only if the offer beats what the counter holds;
+// a malformed one is counted in spanpin_exemplars_dropped_total.
+func (c *Counter) AddTraceparent(v float64, traceparent string) {
+	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
+		c.offerTraceparent(traceparent, v, old)
+	}
+	runtime.KeepAlive(c)
+}
+
+// IncExemplar is AddExemplar of 1.
+func (c *Counter) IncExemplar(e Exemplar) { c.AddExemplar(1, e) }
+
+// AddExemplar adds v and makes e the exemplar of the counter for the time until
+// the next scrape, whatever else is offered; the latest one wins. The filter
+// AlwaysOff stops it, unsampled traces do not.
+func (c *Counter) AddExemplar(v float64, e Exemplar) {
+	if len(e.Labels) > 0 {
+		c.addExemplarLabels(v, e)
+		return
+	}
+	c.handle.AddExemplar(v, e.Trace.span, capi.Labels{})
+	runtime.KeepAlive(c)
+}
+
+// Value is the sum of all additions.
+func (c *Counter) Value() float64 {
+	v := c.series.Value()
+	runtime.KeepAlive(c)
+	return v
+}
+
+// A counter has one gate.
+const onlyBucket = 0
+
+func (c *Counter) gate(v float64, old uint64) bool {
+	return c.series.Filter != segment.FilterAlwaysOff && c.series.Gate(onlyBucket, v, old)
+}
+
+// beats is the second look at the gate, after a window that is due was closed.
+func (c *Counter) beats(v float64, old uint64) bool {
+	if c.series.Due() {
+		c.handle.Turn()
+	}
+	return c.series.Beats(onlyBucket, v, old)
+}
+
+//go:noinline
+func (c *Counter) offerCtx(ctx context.Context, v float64, old uint64) {
+	if !c.beats(v, old) || !c.series.Spend(onlyBucket) {
+		return
+	}
+	if span, ok := activeSpan(ctx, &c.series.Series); ok {
+		c.handle.Offer(v, old, span)
+	}
+}
+
+//go:noinline
+func (c *Counter) offerTrace(trace TraceContext, v float64, old uint64) {
+	if c.beats(v, old) && passes(trace, &c.series.Series, onlyBucket) {
+		c.handle.Offer(v, old, trace.span)
+	}
+}
+
+//go:noinline
+func (c *Counter) offerTraceparent(traceparent string, v float64, old uint64) {
+	if !c.beats(v, old) {
+		return
+	}
+	if trace, ok := spanOf(traceparent, &c.series.Series, onlyBucket); ok {
+		c.handle.Offer(v, old, trace.span)
+	}
+}
+
+// addTraceLabels crosses into the core with every addition: the random key of an
+// addition is known only when it has been made, and the call that takes labels
+// makes it.
+func (c *Counter) addTraceLabels(v float64, trace TraceContext, extra []Label) {
+	if c.series.Filter == segment.FilterAlwaysOff {
+		c.Add(v)
+		return
+	}
+	var text [packedText]byte
+	var lengths [2 * packedLabels]uint32
+	c.handle.AddTrace(v, trace.span, pack(extra, text[:0], lengths[:0]))
+	runtime.KeepAlive(c)
+}
+
+func (c *Counter) addExemplarLabels(v float64, e Exemplar) {
+	var text [packedText]byte
+	var lengths [2 * packedLabels]uint32
+	c.handle.AddExemplar(v, e.Trace.span, pack(e.Labels, text[:0], lengths[:0]))
+	runtime.KeepAlive(c)
+}

@@ -1,0 +1,73 @@
+/* Calls whose structs hold pointers. They are put together here, on the C stack,
+ * because Go may not pass memory that holds Go pointers. */
+#ifndef SPANPIN_GO_RECORD_H
+#define SPANPIN_GO_RECORD_H
+
+#include <stdlib.h>
+
+#include "spanpin.h"
+
+/* More labels than fit an exemplar's 128 code points only if most are dropped. */
+#define SPANPIN_GO_LABELS 16
+
+typedef struct spanpin_go_offer {
+    spanpin_exemplar exemplar;
+    spanpin_trace_context trace;
+    spanpin_label few[SPANPIN_GO_LABELS];
+    spanpin_label *many;
+} spanpin_go_offer;
+
+static inline void spanpin_go_put(uint8_t *to, uint64_t number) {
+    for (int i = 7; i >= 0; i--, number >>= 8) {
+        to[i] = (uint8_t)number;
+    }
+}
+
+/* The trace context is left out when both ids are zero. */
+static inline void spanpin_go_fill(spanpin_go_offer *o, uint64_t trace_hi, uint64_t trace_lo, uint64_t span,
+                                   uint32_t flags, const char *text, const uint32_t *lengths, size_t n) {
+    o->exemplar.trace = NULL;
+    if ((trace_hi | trace_lo | span) != 0) {
+        spanpin_go_put(o->trace.trace_id, trace_hi);
+        spanpin_go_put(o->trace.trace_id + 8, trace_lo);
+        spanpin_go_put(o->trace.span_id, span);
+        o->trace.flags = (uint8_t)flags;
+        o->exemplar.trace = &o->trace;
+    }
+    o->many = NULL;
+    spanpin_label *labels = o->few;
+    if (n > SPANPIN_GO_LABELS) {
+        o->many = malloc(n * sizeof(spanpin_label));
+        if (o->many != NULL) {
+            labels = o->many;
+        } else {
+            n = SPANPIN_GO_LABELS;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        labels[i].name.ptr = text;
+        labels[i].name.len = lengths[2 * i];
+        text += lengths[2 * i];
+        labels[i].value.ptr = text;
+        labels[i].value.len = lengths[2 * i + 1];
+        text += lengths[2 * i + 1];
+    }
+    o->exemplar.labels = n == 0 ? NULL : labels;
+    o->exemplar.labels_len = n;
+}
+
+#define SPANPIN_GO_CALL(name, handle, call)                                                                     \
+    static inline void name(const handle *h, double value, uint64_t trace_hi, uint64_t trace_lo, uint64_t span, \
+                            uint32_t flags, const char *text, const uint32_t *lengths, size_t n) {              \
+        spanpin_go_offer offer;                                                                                 \
+        spanpin_go_fill(&offer, trace_hi, trace_lo, span, flags, text, lengths, n);                             \
+        (void)call(h, value, &offer.exemplar);                                                                  \
+        free(offer.many);                                                                                       \
+    }
+
+SPANPIN_GO_CALL(spanpin_go_histogram_trace, spanpin_histogram, spanpin_histogram_observe_trace)
+SPANPIN_GO_CALL(spanpin_go_histogram_exemplar, spanpin_histogram, spanpin_histogram_observe_exemplar)
+SPANPIN_GO_CALL(spanpin_go_counter_trace, spanpin_counter, spanpin_counter_add_trace)
+SPANPIN_GO_CALL(spanpin_go_counter_exemplar, spanpin_counter, spanpin_counter_add_exemplar)
+
+#endif

@@ -1,0 +1,117 @@
+//go:build cgo
+
+package capi
+
+// #include "spanpin.h"
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// ABIVersion is the version of the C interface that this module was written for.
+const ABIVersion = C.SPANPIN_ABI_VERSION
+
+// LinkedABIVersion is the version of the archive that was linked.
+func LinkedABIVersion() uint32 { return uint32(C.spanpin_abi_version()) }
+
+// Version is the version of the linked core.
+func Version() string { return C.GoString(C.spanpin_version()) }
+
+// Failure is a status other than OK with its message.
+type Failure struct {
+	Code    int32
+	Message string
+}
+
+func failure(status C.spanpin_status, e *C.spanpin_error) *Failure {
+	if status == 0 {
+		return nil
+	}
+	message := C.GoString(&e.message[0])
+	if message == "" {
+		message = StatusMessage(int32(status))
+	}
+	return &Failure{Code: int32(status), Message: message}
+}
+
+// StatusMessage is the sentence that describes a status.
+func StatusMessage(status int32) string {
+	return C.GoString(C.spanpin_status_message(C.spanpin_status(status)))
+}
+
+// How scrapers are told apart.
+const (
+	ScraperIdentityAddress = C.SPANPIN_SCRAPER_IDENTITY_ADDRESS
+	ScraperIdentityNone    = C.SPANPIN_SCRAPER_IDENTITY_NONE
+)
+
+// Registry is a handle; the zero Registry is none.
+type Registry struct{ p *C.spanpin_registry }
+
+// RegistryOptions are those of the C interface; zero values stand for defaults.
+type RegistryOptions struct {
+	ReserveBytes    uint
+	ExemplarBytes   uint
+	SelfMetricsOff  bool
+	ScraperIdentity uint8
+	TraceIDLabel    string
+	SpanIDLabel     string
+}
+
+// NewRegistry makes a registry, to be freed with Free.
+func NewRegistry(o RegistryOptions) (Registry, *Failure) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	options := C.spanpin_registry_options{
+		reserve_bytes:    C.size_t(o.ReserveBytes),
+		exemplar_bytes:   C.size_t(o.ExemplarBytes),
+		scraper_identity: C.uint8_t(o.ScraperIdentity),
+		trace_id_label:   str(&pin, o.TraceIDLabel),
+		span_id_label:    str(&pin, o.SpanIDLabel),
+	}
+	if o.SelfMetricsOff {
+		options.self_metrics_off = 1
+	}
+	var r Registry
+	var e C.spanpin_error
+	status := C.spanpin_registry_new(&options, &r.p, &e)
+	return r, failure(status, &e)
+}
+
+// DefaultRegistry is the registry of the process, which other languages in the
+// same program share. It is never freed; it is the zero Registry when memory ran
+// out.
+func DefaultRegistry() Registry { return Registry{C.spanpin_registry_default()} }
+
+// Free frees the registry. Nobody may use it or anything made from it any more.
+func (r Registry) Free() { C.spanpin_registry_free(r.p) }
+
+// SetClock switches the registry to a manual clock.
+func (r Registry) SetClock(wallMs, monoMs uint64) {
+	C.spanpin_registry_set_clock(r.p, C.uint64_t(wallMs), C.uint64_t(monoMs))
+}
+
+// str passes a string without a copy; it must stay pinned during the call.
+func str(pin *runtime.Pinner, s string) C.spanpin_str {
+	if s == "" {
+		return C.spanpin_str{}
+	}
+	data := unsafe.StringData(s)
+	pin.Pin(data)
+	return C.spanpin_str{ptr: (*C.char)(unsafe.Pointer(data)), len: C.size_t(len(s))}
+}
+
+// strs passes strings without copies of their text.
+func strs(pin *runtime.Pinner, list []string) (*C.spanpin_str, C.size_t) {
+	if len(list) == 0 {
+		return nil, 0
+	}
+	array := make([]C.spanpin_str, len(list))
+	for i, s := range list {
+		array[i] = str(pin, s)
+	}
+	pin.Pin(&array[0])
+	return &array[0], C.size_t(len(array))
+}

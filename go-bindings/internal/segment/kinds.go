@@ -1,0 +1,117 @@
+package segment
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// Histogram is a Series with the bounds of its family.
+type Histogram struct {
+	Series
+	Search Search
+}
+
+// NewHistogram makes a Histogram of the words of a series.
+func NewHistogram(series Series, search Search) Histogram {
+	// A series that tallies takes the way through countSpecial.
+	search.single = search.single && !series.Overflow
+	return Histogram{Series: series, Search: search}
+}
+
+// Count counts v and adds it to the sum. It returns the bucket and the count of
+// the bucket before. NaN is only counted as such, and ok is false.
+//
+// The usual case calls nothing, so that it needs no stack frame, and finds all
+// addresses before the first locked instruction, which loads have to wait for.
+func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
+	if v != v || !h.Search.single {
+		return h.countSpecial(v)
+	}
+	bucket = h.Search.one(v)
+	sum, count := word(h.Cells, HistogramSum), h.bucket(bucket)
+	old = atomic.AddUint64(count, 1) - 1
+	addFloat(sum, v)
+	return bucket, old, true
+}
+
+// countSpecial counts NaN, and anything in an overflow series or in a histogram
+// with several bounds to an exponent.
+//
+//go:noinline
+func (h *Histogram) countSpecial(v float64) (bucket uint, old uint64, ok bool) {
+	if v != v {
+		h.Tally(TallyNaN)
+		return 0, 0, false
+	}
+	bucket = h.Search.several(v)
+	old = atomic.AddUint64(h.bucket(bucket), 1) - 1
+	addFloat(word(h.Cells, HistogramSum), v)
+	if h.Overflow {
+		h.Tally(TallyOverflow)
+	}
+	return bucket, old, true
+}
+
+func (h *Histogram) bucket(bucket uint) *uint64 {
+	return word(h.Cells, HistogramBuckets+uintptr(bucket)*8)
+}
+
+// BucketCount is the count of a bucket.
+func (h *Histogram) BucketCount(bucket uint) uint64 {
+	return atomic.LoadUint64(h.bucket(bucket))
+}
+
+// Counter is a Series of one bucket.
+type Counter struct{ Series }
+
+// wholeLimit is the least whole number that a float64 cannot tell from its successor.
+const wholeLimit = 1 << 53
+
+// Inc adds 1 and returns the whole part before.
+func (c *Counter) Inc() (old uint64) {
+	if c.Overflow {
+		c.Tally(TallyOverflow)
+	}
+	return atomic.AddUint64(word(c.Cells, CounterWhole), 1) - 1
+}
+
+// Add adds v and returns a number that differs from call to call. A negative
+// value, NaN and infinity are only counted as invalid, and ok is false.
+func (c *Counter) Add(v float64) (old uint64, ok bool) {
+	if !(v >= 0 && v <= math.MaxFloat64) {
+		c.Tally(TallyInvalid)
+		return 0, false
+	}
+	if c.Overflow {
+		c.Tally(TallyOverflow)
+	}
+	if v < wholeLimit {
+		if whole := uint64(v); float64(whole) == v {
+			return atomic.AddUint64(word(c.Cells, CounterWhole), whole) - whole, true
+		}
+	}
+	addFloat(word(c.Cells, CounterFraction), v)
+	return atomic.AddUint64(word(c.Cells, CounterFractions), 1) - 1, true
+}
+
+// Value is the sum of all additions.
+func (c *Counter) Value() float64 {
+	return float64(atomic.LoadUint64(word(c.Cells, CounterWhole))) +
+		math.Float64frombits(atomic.LoadUint64(word(c.Cells, CounterFraction)))
+}
+
+// Gauge is a Series without exemplars.
+type Gauge struct{ Series }
+
+// Set stores v.
+func (g *Gauge) Set(v float64) {
+	atomic.StoreUint64(word(g.Cells, GaugeValue), math.Float64bits(v))
+}
+
+// Add adds v.
+func (g *Gauge) Add(v float64) { addFloat(word(g.Cells, GaugeValue), v) }
+
+// Value is the value of the gauge.
+func (g *Gauge) Value() float64 {
+	return math.Float64frombits(atomic.LoadUint64(word(g.Cells, GaugeValue)))
+}

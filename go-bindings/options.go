@@ -1,0 +1,132 @@
+package spanpin
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/spanpin/spanpin/go-bindings/internal/segment"
+)
+
+// Filter decides which trace contexts may become exemplars.
+type Filter uint32
+
+const (
+	// DefaultFilter is TraceBased.
+	DefaultFilter Filter = 0
+	// TraceBased lets the spans of sampled traces through.
+	TraceBased = Filter(segment.FilterTraceBased)
+	// AlwaysOn lets every valid span through, sampled or not.
+	AlwaysOn = Filter(segment.FilterAlwaysOn)
+	// AlwaysOff keeps no exemplars, explicit ones included.
+	AlwaysOff = Filter(segment.FilterAlwaysOff)
+)
+
+// Policy decides which offer a bucket keeps of a window, which is the time
+// between two scrapes, and 10 s at most if nobody scrapes.
+type Policy uint32
+
+const (
+	// DefaultPolicy is Slowest for histograms and Uniform for counters.
+	DefaultPolicy Policy = 0
+	// Slowest keeps the greatest value; of equal ones the earliest.
+	Slowest = Policy(segment.PolicySlowest)
+	// Uniform keeps each offer with the same probability.
+	Uniform = Policy(segment.PolicyUniform)
+	// First keeps the earliest.
+	First = Policy(segment.PolicyFirst)
+)
+
+// HistogramOpts describe a histogram. Only Name is required.
+type HistogramOpts struct {
+	// Registry is the registry to register in; nil is Default().
+	Registry *Registry
+	// Name is the name of the family, [a-zA-Z_:][a-zA-Z0-9_:]*.
+	Name string
+	// Help is the text of the HELP line, which an empty Help leaves out.
+	Help string
+	// Unit is the text of the UNIT line. The name must end in _ and the unit.
+	Unit string
+	// Buckets are the upper bounds of the buckets, strictly increasing; empty
+	// stands for DefBuckets. +Inf is added and may be given.
+	Buckets []float64
+	// Filter decides which trace contexts may become exemplars.
+	Filter Filter
+	// Policy decides which of them a bucket keeps.
+	Policy Policy
+	// MaxSeries is the number of label value sets; 0 stands for 2000. Further ones
+	// share one series, whose label values all are "spanpin_overflow".
+	MaxSeries int
+}
+
+// CounterOpts describe a counter. Only Name is required; it may end in _total or
+// not, the output has it once.
+type CounterOpts struct {
+	Registry         *Registry
+	Name, Help, Unit string
+	Filter           Filter
+	Policy           Policy
+	MaxSeries        int
+}
+
+// GaugeOpts describe a gauge. Only Name is required.
+type GaugeOpts struct {
+	Registry         *Registry
+	Name, Help, Unit string
+	MaxSeries        int
+}
+
+// DefBuckets are the bounds of a histogram that names none, in seconds.
+var DefBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// maxBuckets is the greatest number of finite bounds of a histogram.
+const maxBuckets = 4096
+
+// LinearBuckets are count bounds, each width above the one before, the lowest of
+// which is start. An error is returned if count is below 1, width is not above 0,
+// or a bound is not finite or not above the one before.
+func LinearBuckets(start, width float64, count int) ([]float64, error) {
+	if !(width > 0) {
+		return nil, &Error{CodeInvalidBounds, fmt.Sprintf("linear bounds need a width above 0, got %v", width)}
+	}
+	return generate(count, func(i int) float64 { return start + width*float64(i) })
+}
+
+// ExponentialBuckets are count bounds, each factor times the one before, the
+// lowest of which is start. An error is returned if count is below 1, start is
+// not above 0, factor is not above 1, or a bound is not finite.
+func ExponentialBuckets(start, factor float64, count int) ([]float64, error) {
+	if !(start > 0) || !(factor > 1) {
+		return nil, &Error{CodeInvalidBounds, fmt.Sprintf("exponential bounds need a start above 0 and a factor above 1, got %v and %v", start, factor)}
+	}
+	bound := start / factor
+	return generate(count, func(i int) float64 {
+		if i == 0 {
+			bound = start
+		} else {
+			bound *= factor
+		}
+		return bound
+	})
+}
+
+func generate(count int, bound func(int) float64) ([]float64, error) {
+	if count < 1 || count > maxBuckets {
+		return nil, &Error{CodeInvalidBounds, fmt.Sprintf("the number of bounds must be from 1 to %d, got %d", maxBuckets, count)}
+	}
+	bounds := make([]float64, count)
+	for i := range bounds {
+		bounds[i] = bound(i)
+		if math.IsNaN(bounds[i]) || math.IsInf(bounds[i], 0) || i > 0 && !(bounds[i] > bounds[i-1]) {
+			return nil, &Error{CodeInvalidBounds, fmt.Sprintf("bound %d would be %v: bounds must be finite and strictly increasing", i+1, bounds[i])}
+		}
+	}
+	return bounds, nil
+}
+
+// must is the result of a registration that the program cannot go on without.
+func must[T any](metric T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return metric
+}

@@ -1,0 +1,197 @@
+package spanpin
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanpin/spanpin/go-bindings/internal/capi"
+	"github.com/spanpin/spanpin/go-bindings/internal/segment"
+)
+
+// Options are those of a registry. The zero Options are the defaults.
+type Options struct {
+	// ReserveBytes is the address range that is reserved for families and series;
+	// memory is taken only as it is used. 0 stands for the core's default.
+	ReserveBytes int
+	// ExemplarBytes limits the memory of exemplars; 0 stands for 64 MiB.
+	ExemplarBytes int
+	// NoSelfMetrics leaves the spanpin_* families out of the output.
+	NoSelfMetrics bool
+	// ScraperIdentity tells how scrapers are told apart.
+	ScraperIdentity ScraperIdentity
+	// TraceIDLabel and SpanIDLabel are the names under which exemplars show the
+	// ids; empty stands for trace_id and span_id.
+	TraceIDLabel, SpanIDLabel string
+}
+
+// ScraperIdentity tells how scrapers are told apart, each of which is shown the
+// exemplars since its own last scrape.
+type ScraperIdentity uint8
+
+const (
+	// DefaultIdentity is ByAddress.
+	DefaultIdentity ScraperIdentity = 0
+	// ByAddress tells scrapers apart by headers, path and address.
+	ByAddress ScraperIdentity = capi.ScraperIdentityAddress
+	// NoIdentity takes all scrapers for one.
+	NoIdentity ScraperIdentity = capi.ScraperIdentityNone
+)
+
+// Registry holds metric families and writes their exposition. Its methods, and
+// those of everything registered in it, may be called from any goroutine.
+type Registry struct {
+	handle    capi.Registry
+	clock     *segment.Clock
+	closed    atomic.Bool
+	permanent bool
+}
+
+// New makes an empty registry. Its memory is given back when nothing refers to
+// the registry, or to a metric of it, any more.
+func New(options Options) (*Registry, error) {
+	if err := checkABI(); err != nil {
+		return nil, err
+	}
+	if options.ReserveBytes < 0 || options.ExemplarBytes < 0 {
+		return nil, &Error{CodeInvalidOption, fmt.Sprintf("ReserveBytes and ExemplarBytes must not be negative, got %d and %d", options.ReserveBytes, options.ExemplarBytes)}
+	}
+	handle, f := capi.NewRegistry(capi.RegistryOptions{
+		ReserveBytes:    uint(options.ReserveBytes),
+		ExemplarBytes:   uint(options.ExemplarBytes),
+		SelfMetricsOff:  options.NoSelfMetrics,
+		ScraperIdentity: uint8(options.ScraperIdentity),
+		TraceIDLabel:    options.TraceIDLabel,
+		SpanIDLabel:     options.SpanIDLabel,
+	})
+	if f != nil {
+		return nil, of(f)
+	}
+	r := &Registry{handle: handle, clock: segment.NewClock(capi.MonotonicMs)}
+	// The parts are handed over one by one: an argument that led back to the
+	// registry would keep it alive for ever.
+	runtime.AddCleanup(r, func(parts registryParts) {
+		parts.clock.Close()
+		parts.handle.Free()
+	}, registryParts{handle, r.clock})
+	return r, nil
+}
+
+type registryParts struct {
+	handle capi.Registry
+	clock  *segment.Clock
+}
+
+func checkABI() error {
+	if linked := capi.LinkedABIVersion(); linked != capi.ABIVersion {
+		return &Error{CodeUnsupported, fmt.Sprintf("the linked libspanpin.a has ABI version %d, this module needs %d: take both from one release", linked, capi.ABIVersion)}
+	}
+	return nil
+}
+
+// Default is the registry of the process. Metrics whose options name no registry
+// are registered there, and so are those of other languages in the same program
+// that use its default registry.
+func Default() *Registry { return defaultRegistry() }
+
+var defaultRegistry = sync.OnceValue(func() *Registry {
+	return &Registry{
+		handle:    capi.DefaultRegistry(),
+		clock:     segment.NewClock(capi.MonotonicMs),
+		permanent: true,
+	}
+})
+
+// Close ends the registry: its goroutine stops, and registering and scraping
+// fail with CodeClosed. Metrics may still be used; nobody will see their values.
+// Close may be called more than once. On Default() it does nothing.
+func (r *Registry) Close() error {
+	if !r.permanent && !r.closed.Swap(true) {
+		r.clock.Close()
+	}
+	return nil
+}
+
+func (r *Registry) errIfClosed() error {
+	if r.closed.Load() {
+		return &Error{CodeClosed, "the registry was closed"}
+	}
+	return nil
+}
+
+// SetClock switches the registry to a manual clock, for tests: wallMs is the Unix
+// time of new exemplars in milliseconds, monoMs the time by which windows close
+// and exemplars grow old. Both stand still until the next SetClock.
+func (r *Registry) SetClock(wallMs, monoMs uint64) {
+	r.handle.SetClock(wallMs, monoMs)
+	r.clock.Set(monoMs)
+	runtime.KeepAlive(r)
+}
+
+// ScrapeOptions say what a scraper asks for. The zero ScrapeOptions are an
+// anonymous scraper that takes what the core prefers, uncompressed.
+type ScrapeOptions struct {
+	// Accept and AcceptEncoding are the HTTP headers of these names.
+	Accept, AcceptEncoding string
+	// Scraper is a name that tells this scraper from others. If it is empty, the
+	// four parts of a request below do; all empty are one anonymous scraper.
+	Scraper string
+	// UserAgent and ScrapeTimeout are the headers User-Agent and
+	// X-Prometheus-Scrape-Timeout-Seconds, Path is path and query, and Peer the
+	// address without its port.
+	UserAgent, ScrapeTimeout, Path, Peer string
+	// Deadline is how long the scrape may take; 0 is no limit.
+	Deadline time.Duration
+}
+
+// Exposition is the answer to a scrape.
+type Exposition struct {
+	ContentType string
+	// ContentEncoding is "gzip" or empty.
+	ContentEncoding string
+	Body            []byte
+}
+
+// Scrape writes all families. In OpenMetrics, which shows exemplars, it also
+// closes the open window, as every scraper does.
+func (r *Registry) Scrape(options ScrapeOptions) (Exposition, error) {
+	result, err := r.scrape(options)
+	if err != nil {
+		return Exposition{}, err
+	}
+	defer result.Free()
+	return Exposition{
+		ContentType:     result.ContentType(),
+		ContentEncoding: result.ContentEncoding(),
+		Body:            append([]byte(nil), result.Body()...),
+	}, nil
+}
+
+// scrape leaves the answer in the memory of the core.
+func (r *Registry) scrape(options ScrapeOptions) (*capi.Result, error) {
+	if err := r.errIfClosed(); err != nil {
+		return nil, err
+	}
+	deadline := max(0, options.Deadline.Milliseconds())
+	if options.Deadline > 0 {
+		deadline = max(1, deadline)
+	}
+	result, f := r.handle.Scrape(capi.ScrapeOptions{
+		Accept:         options.Accept,
+		AcceptEncoding: options.AcceptEncoding,
+		DeadlineMs:     uint32(min(deadline, math.MaxUint32)),
+		Scraper:        options.Scraper,
+		UserAgent:      options.UserAgent,
+		ScrapeTimeout:  options.ScrapeTimeout,
+		Path:           options.Path,
+		Peer:           options.Peer,
+	})
+	runtime.KeepAlive(r)
+	if f != nil {
+		return nil, of(f)
+	}
+	return result, nil
+}
