@@ -35,8 +35,7 @@ impl CounterSeries {
         extra: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(series) = &self.core else { return Err(needs_labels(py)) };
-        record(py, series, amount, Given { trace, exemplar, extra });
-        Ok(())
+        record(py, series, amount, Given { trace, exemplar, extra })
     }
 }
 

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyString};
 use spanpin::TraceContext;
 
-use crate::span;
+use crate::span::{self, Swallowed};
 use crate::text::utf8;
 
 /// A series that keeps exemplars.
@@ -36,12 +36,54 @@ pub(crate) struct Given<'a, 'py> {
 
 /// Records a value by whatever was given.
 #[inline]
-pub(crate) fn record<R: Recorder>(py: Python<'_>, series: &R, value: f64, given: Given<'_, '_>) {
+pub(crate) fn record<R: Recorder>(py: Python<'_>, series: &R, value: f64, given: Given<'_, '_>) -> PyResult<()> {
+    let mut swallowed = Swallowed::default();
     if let Given { trace: None, exemplar: None, extra: None } = given {
-        series.with(value, || span::active(py));
+        series.with(value, || span::active(py, &mut swallowed));
     } else {
-        record_given(py, series, value, given);
+        record_given(py, series, value, given, &mut swallowed);
     }
+    swallowed.finish()
+}
+
+fn record_given<R: Recorder>(py: Python<'_>, series: &R, value: f64, given: Given<'_, '_>, swallowed: &mut Swallowed) {
+    if let Some(exemplar) = given.exemplar {
+        return record_exemplar(series, value, exemplar, given, swallowed);
+    }
+    let extra = given.extra.and_then(|extra| Labels::read(extra, swallowed)).unwrap_or_default();
+    let Some(trace) = given.trace else {
+        return series.with_labels(value, || span::active(py, swallowed), &extra.pairs());
+    };
+    match read_trace(trace, swallowed) {
+        Source::Nothing => series.with(value, || None),
+        Source::Malformed(text) => series.traceparent(value, &text),
+        Source::Span(context) => series.with_labels(value, || Some(context), &extra.pairs()),
+    }
+}
+
+/// An explicit exemplar. An empty one means that none is wanted, not even the
+/// active span.
+fn record_exemplar<R: Recorder>(
+    series: &R,
+    value: f64,
+    exemplar: &Bound<'_, PyAny>,
+    given: Given<'_, '_>,
+    swallowed: &mut Swallowed,
+) {
+    let Some(labels) = Labels::read(exemplar, swallowed) else {
+        return series.traceparent(value, UNUSABLE);
+    };
+    let mut pairs = labels.pairs();
+    if pairs.is_empty() {
+        return series.plain(value);
+    }
+    let extra = given.extra.and_then(|extra| Labels::read(extra, swallowed)).unwrap_or_default();
+    pairs.extend(extra.pairs());
+    let context = match given.trace.map(|trace| read_trace(trace, swallowed)) {
+        Some(Source::Span(context)) => Some(context),
+        _ => None,
+    };
+    series.exemplar(value, context, &pairs);
 }
 
 /// The span that `trace=` names.
@@ -51,41 +93,10 @@ enum Source<'a> {
     Malformed(Cow<'a, str>),
 }
 
-fn record_given<R: Recorder>(py: Python<'_>, series: &R, value: f64, given: Given<'_, '_>) {
-    if let Some(exemplar) = given.exemplar {
-        return record_exemplar(series, value, exemplar, given);
-    }
-    let extra = given.extra.and_then(Labels::read).unwrap_or_default();
-    let Some(trace) = given.trace else {
-        return series.with_labels(value, || span::active(py), &extra.pairs());
-    };
-    match read_trace(trace) {
-        Source::Nothing => series.with(value, || None),
-        Source::Malformed(text) => series.traceparent(value, &text),
-        Source::Span(context) => series.with_labels(value, || Some(context), &extra.pairs()),
-    }
-}
+/// Stands for what is no text at all: the core counts it like any malformed `traceparent`.
+const UNUSABLE: &str = "";
 
-/// An explicit exemplar. An empty one means that none is wanted, not even the
-/// active span.
-fn record_exemplar<R: Recorder>(series: &R, value: f64, exemplar: &Bound<'_, PyAny>, given: Given<'_, '_>) {
-    let Some(labels) = Labels::read(exemplar) else {
-        return series.traceparent(value, "");
-    };
-    let mut pairs = labels.pairs();
-    if pairs.is_empty() {
-        return series.plain(value);
-    }
-    let extra = given.extra.and_then(Labels::read).unwrap_or_default();
-    pairs.extend(extra.pairs());
-    let context = match given.trace.map(read_trace) {
-        Some(Source::Span(context)) => Some(context),
-        _ => None,
-    };
-    series.exemplar(value, context, &pairs);
-}
-
-fn read_trace<'a>(trace: &'a Bound<'_, PyAny>) -> Source<'a> {
+fn read_trace<'a>(trace: &'a Bound<'_, PyAny>, swallowed: &mut Swallowed) -> Source<'a> {
     if let Ok(text) = trace.cast::<PyString>() {
         let text = utf8(text).unwrap_or_default();
         return match TraceContext::parse_traceparent(&text) {
@@ -96,10 +107,10 @@ fn read_trace<'a>(trace: &'a Bound<'_, PyAny>) -> Source<'a> {
     if let Ok(context) = trace.cast::<crate::trace::TraceContext>() {
         return Source::Span(context.get().core);
     }
-    match span::read_context(trace) {
-        Ok(Some(context)) => Source::Span(context),
-        Ok(None) => Source::Nothing,
-        Err(_) => Source::Malformed(Cow::Borrowed("")),
+    match swallowed.ok(trace.py(), span::read_context(trace)) {
+        Some(Some(context)) => Source::Span(context),
+        Some(None) => Source::Nothing,
+        None => Source::Malformed(Cow::Borrowed(UNUSABLE)),
     }
 }
 
@@ -116,20 +127,18 @@ enum Text<'py> {
 
 impl<'py> Labels<'py> {
     /// `None` for what is no mapping or has a label without a text.
-    fn read(labels: &Bound<'py, PyAny>) -> Option<Self> {
-        if let Ok(labels) = labels.cast_exact::<PyDict>() {
-            let mut read = Vec::with_capacity(labels.len());
-            for (name, value) in labels.iter() {
-                read.push((Text::read(name)?, Text::read(value)?));
+    fn read(labels: &Bound<'py, PyAny>, swallowed: &mut Swallowed) -> Option<Self> {
+        // The items first: turning one into text may run code that changes the mapping.
+        let items: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> = match labels.cast_exact::<PyDict>() {
+            Ok(labels) => labels.iter().collect(),
+            Err(_) => {
+                let items = labels.cast::<PyMapping>().ok()?.items();
+                let items = items.and_then(|items| items.iter().map(|item| item.extract()).collect());
+                swallowed.ok(labels.py(), items)?
             }
-            return Some(Self(read));
-        }
-        let items = labels.cast::<PyMapping>().ok()?.items().ok()?;
-        let items = items.iter().map(|item| {
-            let item = item.cast_into::<PyTuple>().ok()?;
-            Some((Text::read(item.get_item(0).ok()?)?, Text::read(item.get_item(1).ok()?)?))
-        });
-        items.collect::<Option<_>>().map(Self)
+        };
+        let texts = items.into_iter().map(|(name, value)| Ok((Text::read(name)?, Text::read(value)?)));
+        swallowed.ok(labels.py(), texts.collect::<PyResult<_>>()).map(Self)
     }
 
     fn pairs(&self) -> Vec<(&str, &str)> {
@@ -138,16 +147,16 @@ impl<'py> Labels<'py> {
 }
 
 impl<'py> Text<'py> {
-    fn read(given: Bound<'py, PyAny>) -> Option<Self> {
+    fn read(given: Bound<'py, PyAny>) -> PyResult<Self> {
         let text = match given.cast_into_exact::<PyString>() {
             Ok(text) => text,
-            Err(error) => error.into_inner().str().ok()?,
+            Err(error) => error.into_inner().str()?,
         };
-        let repaired = match utf8(&text).ok()? {
+        let repaired = match utf8(&text)? {
             Cow::Borrowed(_) => None,
             Cow::Owned(repaired) => Some(repaired),
         };
-        Some(repaired.map_or(Self::Python(text), Self::Repaired))
+        Ok(repaired.map_or(Self::Python(text), Self::Repaired))
     }
 
     fn as_str(&self) -> &str {

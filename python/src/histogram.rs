@@ -44,8 +44,7 @@ impl HistogramSeries {
         extra: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(series) = &self.core else { return Err(needs_labels(py)) };
-        record(py, series, value, Given { trace, exemplar, extra });
-        Ok(())
+        record(py, series, value, Given { trace, exemplar, extra })
     }
 }
 

@@ -94,7 +94,8 @@ impl Registry {
     ///
     /// `scrape_timeout` is the header `X-Prometheus-Scrape-Timeout-Seconds`,
     /// `path` the path and query, `peer` the client's address without a port.
-    /// Headers that were not sent are empty. Servers for which there is no
+    /// Headers that were not sent are empty. Raises `SpanpinError` if the time the
+    /// scraper waits is over before the answer is ready. Servers for which there is no
     /// ready-made one are built on this.
     #[pyo3(signature = (
         *, accept = "", accept_encoding = "", user_agent = "", scrape_timeout = "", path = "",
@@ -112,7 +113,8 @@ impl Registry {
         peer: &str,
     ) -> PyResult<ScrapeResult> {
         let scraper = Scraper::from_request(user_agent, scrape_timeout, path, peer);
-        let request = ScrapeRequest { accept, accept_encoding, scraper, ..Default::default() };
+        let deadline_ms = milliseconds(scrape_timeout);
+        let request = ScrapeRequest { accept, accept_encoding, scraper, deadline_ms };
         render(py, &self.core, &request)
     }
 
@@ -153,6 +155,13 @@ impl ScrapeResult {
     fn body(&self, py: Python<'_>) -> Py<PyBytes> {
         self.body.clone_ref(py)
     }
+}
+
+/// The time a scraper says it waits, or 0 for none.
+fn milliseconds(seconds: &str) -> u32 {
+    let seconds: f64 = seconds.trim().parse().unwrap_or(0.0);
+    // Saturates; negative ones and NaN become 0.
+    (seconds * 1000.0) as u32
 }
 
 fn read_identity(py: Python<'_>, given: &str) -> PyResult<ScraperIdentity> {

@@ -1,22 +1,46 @@
 //! Finds the span a measurement belongs to.
 
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use spanpin::{SpanId, TraceContext, TraceId};
 
-/// The active OpenTelemetry span, or `None` if there is none that can be read.
+/// Errors that must not reach the caller of a recording method, because a
+/// measurement never fails for its exemplar's sake.
 ///
-/// This runs while a measurement is being recorded, so an error in the tracing
-/// library must not reach the caller: it counts as no span.
-pub(crate) fn active(py: Python<'_>) -> Option<TraceContext> {
+/// What is no `Exception`, such as the `KeyboardInterrupt` of a signal that came
+/// just then, is meant for the whole program and is kept for the end of the call.
+#[derive(Default)]
+pub(crate) struct Swallowed(Option<PyErr>);
+
+impl Swallowed {
+    pub(crate) fn ok<T>(&mut self, py: Python<'_>, result: PyResult<T>) -> Option<T> {
+        result.map_err(|error| self.put(py, error)).ok()
+    }
+
+    #[cold]
+    fn put(&mut self, py: Python<'_>, error: PyErr) {
+        if !error.is_instance_of::<PyException>(py) {
+            self.0 = Some(error);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn finish(self) -> PyResult<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// The active OpenTelemetry span, or `None` if there is none that can be read.
+pub(crate) fn active(py: Python<'_>, swallowed: &mut Swallowed) -> Option<TraceContext> {
     let current = get_current_span(py)?;
     let context = current.call0().and_then(|span| {
         let context = span.call_method0(intern!(py, "get_span_context"))?;
         read_context(&context)
     });
-    context.ok().flatten()
+    swallowed.ok(py, context).flatten()
 }
 
 /// `opentelemetry.trace.get_current_span`, if the program itself has imported it.

@@ -135,6 +135,19 @@ class TestActiveSpan:
         assert exemplars(registry, "latency") == []
         assert value(registry, "latency_count") == 2
 
+    @pytest.mark.parametrize("labels", [{}, {"extra": {"a": "b"}}], ids=["alone", "with extra"])
+    def test_an_interrupt_is_not_swallowed(
+        self, latency: Histogram, registry: Registry, labels: dict[str, Any]
+    ) -> None:
+        class Interrupted(NonRecordingSpan):
+            def get_span_context(self) -> SpanContext:
+                raise KeyboardInterrupt
+
+        context = SpanContext(1, 2, is_remote=False)
+        with trace.use_span(Interrupted(context)), pytest.raises(KeyboardInterrupt):
+            latency.observe(0.5, **labels)
+        assert value(registry, "latency_count") == 1
+
     def test_a_source_that_records_itself_is_survived(
         self, latency: Histogram, registry: Registry
     ) -> None:
@@ -310,6 +323,19 @@ class TestExplicit:
         latency.observe(0.5, extra=bad)
         latency.observe(0.5, trace=SAMPLED, extra=bad)
         assert value(registry, "latency_count") == 3
+
+    def test_a_mapping_that_changes_while_it_is_read(
+        self, latency: Histogram, registry: Registry
+    ) -> None:
+        class Changing:
+            def __str__(self) -> str:
+                labels.clear()
+                labels.update({str(number): "x" for number in range(100)})
+                return "text"
+
+        labels: dict[str, Any] = {"a": Changing(), "b": "c"}
+        latency.observe(0.5, exemplar=labels)
+        assert exemplar(registry, "latency").labels == {"a": "text", "b": "c"}
 
     def test_a_value_without_text(self, latency: Histogram, registry: Registry) -> None:
         class Broken:

@@ -17,7 +17,7 @@ import pytest
 
 import spanpin
 from reading import OPENMETRICS, parsed, tick
-from spanpin import Counter, Registry
+from spanpin import Counter, Gauge, Registry
 
 TRACE = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 
@@ -102,6 +102,15 @@ def test_other_methods(port: int, method: str) -> None:
     response, _ = fetch(port, method=method)
     assert response.status == 405
     assert response.headers["Allow"] == "GET, HEAD"
+
+
+def test_a_scraper_that_no_longer_waits(port: int, registry: Registry) -> None:
+    gauge = Gauge("g", "Help.", ["a"], max_series=50000, registry=registry)
+    for number in range(50000):
+        gauge.labels(str(number)).set(number)
+    response, body = fetch(port, X_Prometheus_Scrape_Timeout_Seconds="0.001")
+    assert response.status == 503
+    assert b"deadline" in body
 
 
 def test_scrapers_are_told_apart(port: int, registry: Registry, jobs: Counter) -> None:

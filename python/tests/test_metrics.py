@@ -197,6 +197,15 @@ def test_descriptions(registry: Registry) -> None:
     assert SpanpinError.__module__ == "spanpin"
 
 
+@pytest.mark.parametrize(
+    "made",
+    [spanpin.HistogramSeries, spanpin.CounterSeries, spanpin.GaugeSeries, spanpin.ScrapeResult],
+)
+def test_what_only_spanpin_makes(made: Any) -> None:
+    with pytest.raises(TypeError):
+        made()
+
+
 def test_objects_cannot_be_changed(registry: Registry) -> None:
     histogram: Any = Histogram("h", "Help.", registry=registry)
     with pytest.raises(AttributeError):

@@ -59,6 +59,17 @@ def test_the_result_of_a_request(registry: Registry) -> None:
     assert b"g 1.0\n" in result.body
 
 
+def test_a_scraper_that_no_longer_waits(registry: Registry) -> None:
+    gauge = Gauge("g", "Help.", ["a"], max_series=50000, registry=registry)
+    for number in range(50000):
+        gauge.labels(str(number)).set(number)
+    with pytest.raises(SpanpinError) as caught:
+        registry.scrape_request(scrape_timeout="0.001")
+    assert caught.value.code == "deadline"
+    for patient in ("10", " 1e30 ", "-1", "nan", "soon", ""):
+        assert registry.scrape_request(scrape_timeout=patient).body
+
+
 def test_both_formats_parse_strictly(registry: Registry) -> None:
     histogram = Histogram("h", "Help.", ["a"], registry=registry)
     counter = Counter("c_total", "Help.", ["a"], registry=registry)
