@@ -1,0 +1,573 @@
+// spanpin: histograms and counters whose buckets keep the trace of a request that was slow.
+// Generated from c-api/src by cargo xtask header; change it there.
+//
+// Linking
+//   pkg-config --cflags --libs spanpin, or the CMake package (spanpin::static, spanpin::shared). The library needs
+//   nothing but the C library, and may lie beside other Rust libraries in one program. Where the archive and the
+//   shared library lie in one folder, pkg-config --static still takes the shared one; -l:libspanpin.a names the archive.
+//
+// Objects and their lives
+//   A registry holds families, a family holds histograms, counters or gauges, one for each set of label values.
+//   Families and metrics live as long as their registry, are never freed on their own, and asking again for the same
+//   label values gives the same pointer. spanpin_registry_default() is the process's own registry and lives for ever.
+//   A registry may be freed only when no thread uses it or anything of it, a page it wrote excepted.
+//
+// Threads
+//   Every function may be called from any thread at any time, on the same objects too, except the two that free.
+//   Recording takes no lock and never waits. After fork the child has its own copy of every registry.
+//   Recording is not for signal handlers.
+//
+// Errors
+//   A call returns SPANPIN_STATUS_OK (0) or a positive SPANPIN_STATUS_... number. Calls that set something up also
+//   take a spanpin_error *, memory of the caller, which may be NULL; it is written on failure only. Out-parameters are
+//   written on success only. A NULL handle is an error, not a crash, and so is a NULL array with a length; NULL with
+//   length 0 is the empty array or text. A bad exemplar never costs the observation: it is counted all the same, and
+//   the status tells about the exemplar. Nothing is thrown, no signal raised, no process ended by this library.
+//
+// Memory
+//   Recording allocates nothing; only a label or a traceparent that is refused or repaired may. Options are read during
+//   the call and may then go away; a zeroed options struct asks for the defaults. Only spanpin_registry_free and
+//   spanpin_scrape_result_free release.
+
+#ifndef SPANPIN_H
+#define SPANPIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+// The version of this header; spanpin_version() is that of the library.
+#define SPANPIN_VERSION "0.1.0"
+#define SPANPIN_VERSION_MAJOR 0
+#define SPANPIN_VERSION_MINOR 1
+#define SPANPIN_VERSION_PATCH 0
+
+// The version of the C ABI, the number in libspanpin.so.0. It changes when a program must be compiled anew.
+#define SPANPIN_ABI_VERSION 0
+
+// Scrapers are told apart by what they ask for and where they come from. The default.
+#define SPANPIN_SCRAPER_IDENTITY_ADDRESS 1
+
+// Scrapers are not told apart.
+#define SPANPIN_SCRAPER_IDENTITY_NONE 2
+
+// A total that only rises.
+#define SPANPIN_KIND_COUNTER 1
+
+// A value that rises and falls.
+#define SPANPIN_KIND_GAUGE 2
+
+// Observations in buckets, with their sum.
+#define SPANPIN_KIND_HISTOGRAM 3
+
+// Spans that are sampled may become exemplars. The default.
+#define SPANPIN_FILTER_TRACE_BASED 1
+
+// Every span with valid ids may become an exemplar.
+#define SPANPIN_FILTER_ALWAYS_ON 2
+
+// Nothing becomes an exemplar, explicit ones neither.
+#define SPANPIN_FILTER_ALWAYS_OFF 3
+
+// The greatest value of a window wins. The default of histograms.
+#define SPANPIN_POLICY_SLOWEST 1
+
+// Every offer of a window wins with equal chance. The default of counters.
+#define SPANPIN_POLICY_UNIFORM 2
+
+// The first offer of a window wins.
+#define SPANPIN_POLICY_FIRST 3
+
+// A total that only rises, of one set of label values. Lives as long as its registry.
+typedef struct spanpin_counter spanpin_counter;
+
+// A name with its label names and settings. Lives as long as its registry.
+typedef struct spanpin_family spanpin_family;
+
+// A value that rises and falls, of one set of label values. Lives as long as its registry.
+typedef struct spanpin_gauge spanpin_gauge;
+
+// Observations of one set of label values in buckets, with their sum. Lives as long as its registry.
+typedef struct spanpin_histogram spanpin_histogram;
+
+// A set of metric families with one segment of memory. Every function on it may be called from any thread at any
+// time, except spanpin_registry_free.
+typedef struct spanpin_registry spanpin_registry;
+
+// The result of a call: SPANPIN_STATUS_OK (0) or one of the positive SPANPIN_STATUS_... numbers. A number never
+// changes its meaning. Later versions may add numbers, so treat an unknown one as a failure.
+typedef int32_t spanpin_status;
+
+// Text: a pointer and a length in bytes, not NUL-terminated. (NULL, 0) is the empty text, (NULL, n) an error.
+// Make one with SPANPIN_STR("literal"), or with spanpin_str_of(a NUL-terminated string).
+typedef struct spanpin_str {
+  // The first byte. Need not be NUL-terminated.
+  const char *ptr;
+  // The number of bytes.
+  size_t len;
+} spanpin_str;
+
+// How a registry is made. Zero everywhere asks for the defaults.
+typedef struct spanpin_registry_options {
+  // Address space for all families and exemplars; pages become memory as they are used. 0: 256 MiB.
+  size_t reserve_bytes;
+  // The most memory exemplars may take. 0: 64 MiB.
+  size_t exemplar_bytes;
+  // Not 0: pages do not end with the registry's own spanpin_* metrics.
+  uint8_t self_metrics_off;
+  // How scrapers are told apart: SPANPIN_SCRAPER_IDENTITY_... 0: by address.
+  uint8_t scraper_identity;
+  // The exemplar label of trace ids. Empty: trace_id.
+  spanpin_str trace_id_label;
+  // The exemplar label of span ids. Empty: span_id.
+  spanpin_str span_id_label;
+} spanpin_registry_options;
+
+// The reason of a failure, in memory of the caller. Written on failure only.
+typedef struct spanpin_error {
+  // The status the call returned.
+  int32_t code;
+  // What was wrong, the offending value, what is allowed. NUL-terminated UTF-8, cut to fit.
+  char message[508];
+} spanpin_error;
+
+// What a family is to be. Zero in a field asks for the default, except kind and name, which must be given.
+typedef struct spanpin_family_options {
+  // SPANPIN_KIND_COUNTER, SPANPIN_KIND_GAUGE or SPANPIN_KIND_HISTOGRAM.
+  uint32_t kind;
+  // The name, [a-zA-Z_:][a-zA-Z0-9_:]*. A counter's may end in _total or not; the page has that once.
+  spanpin_str name;
+  // The help text; empty for none.
+  spanpin_str help;
+  // The unit; the name must then end in _ and the unit. Empty for none.
+  spanpin_str unit;
+  // The first of the label names; may be NULL when there are none.
+  const spanpin_str *label_names;
+  // The number of label names.
+  size_t label_names_len;
+  // The upper bounds of a histogram's buckets, strictly increasing. A last one of +Inf is implied and may be left
+  // out. NULL with length 0: 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10.
+  const double *bounds;
+  // The number of bounds.
+  size_t bounds_len;
+  // Which spans may become exemplars: SPANPIN_FILTER_... 0: TRACE_BASED.
+  uint32_t filter;
+  // Which offer of a window is kept: SPANPIN_POLICY_... 0: SLOWEST for histograms, UNIFORM for counters.
+  uint32_t policy;
+  // How many series the family may have; what comes after them is counted by a series whose label values are all
+  // spanpin_overflow. 0: 2000.
+  uint32_t max_series;
+} spanpin_family_options;
+
+// A span: who it is, and whether its trace is kept. Ids are the bytes of the wire, first byte first.
+typedef struct spanpin_trace_context {
+  // The trace id; not all zero.
+  uint8_t trace_id[16];
+  // The span id; not all zero.
+  uint8_t span_id[8];
+  // W3C trace flags; bit 0 is set for a sampled span. Set it when all you have is the ids.
+  uint8_t flags;
+} spanpin_trace_context;
+
+// A label of an exemplar.
+typedef struct spanpin_label {
+  // The name. Legacy names only: [a-zA-Z_][a-zA-Z0-9_]*; a label with another name is left out.
+  spanpin_str name;
+  // The value. Invalid UTF-8 is replaced by U+FFFD; a label with an empty value is left out.
+  spanpin_str value;
+} spanpin_label;
+
+// What an observation points to: a span, labels, or both. Names and values of an exemplar have room for 128 code
+// points in all; over that, labels are dropped from the end, ids never.
+typedef struct spanpin_exemplar {
+  // The span; NULL for none.
+  const spanpin_trace_context *trace;
+  // The first of labels_len labels; may be NULL when that is 0.
+  const spanpin_label *labels;
+  // The number of labels.
+  size_t labels_len;
+} spanpin_exemplar;
+
+// Where a series' words lie, for languages that count without a call. docs/segment-layout.md and spanpin_layout.h say
+// which word is what. Valid as long as the registry.
+typedef struct spanpin_series_view {
+  // The first cell.
+  void *cells;
+  // The first gate; NULL for a gauge.
+  void *gates;
+  // The header of the segment.
+  void *segment;
+  // The hash of the series, for the policy UNIFORM.
+  uint64_t hash;
+  // The number of gates: a histogram's buckets, 1 for a counter, 0 for a gauge.
+  uint32_t buckets;
+  // SPANPIN_KIND_...
+  uint32_t kind;
+  // SPANPIN_FILTER_...
+  uint32_t filter;
+  // SPANPIN_POLICY_...
+  uint32_t policy;
+  // Not 0 for the series that takes what finds no place; what it counts is tallied as overflow too.
+  uint32_t overflow;
+} spanpin_series_view;
+
+// What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
+// Exemplars are shown once to each scraper, so tell them apart: with a name of your own in scraper, or by the last
+// four fields, from the HTTP request.
+typedef struct spanpin_scrape_options {
+  // The Accept header; several lines joined by commas.
+  spanpin_str accept;
+  // The Accept-Encoding header.
+  spanpin_str accept_encoding;
+  // Milliseconds after which the scrape gives up with SPANPIN_STATUS_DEADLINE. 0: never.
+  uint32_t deadline_ms;
+  // A name for the scraper; used instead of the fields below when not empty.
+  spanpin_str scraper;
+  // The User-Agent header.
+  spanpin_str user_agent;
+  // The X-Prometheus-Scrape-Timeout-Seconds header.
+  spanpin_str scrape_timeout;
+  // The path and query of the request.
+  spanpin_str path;
+  // The peer's address without the port.
+  spanpin_str peer;
+} spanpin_scrape_options;
+
+// A page. Valid until spanpin_scrape_result_free, also after its registry was freed.
+typedef struct spanpin_scrape_result {
+  // The bytes of the page.
+  const uint8_t *body;
+  // How many there are.
+  size_t body_len;
+  // The value of the Content-Type header.
+  spanpin_str content_type;
+  // The value of the Content-Encoding header; empty for none.
+  spanpin_str content_encoding;
+  // Belongs to the library.
+  void *owner;
+} spanpin_scrape_result;
+
+// The call did what it says.
+#define SPANPIN_STATUS_OK 0
+
+// A pointer that must not be NULL is NULL: a handle, an out-parameter, or an array of a length above 0.
+#define SPANPIN_STATUS_NULL_POINTER 1
+
+// Text that must be UTF-8 is not.
+#define SPANPIN_STATUS_INVALID_UTF8 2
+
+// A metric name does not match [a-zA-Z_:][a-zA-Z0-9_:]*.
+#define SPANPIN_STATUS_INVALID_NAME 3
+
+// The registry already has a family of this name.
+#define SPANPIN_STATUS_DUPLICATE_NAME 4
+
+// A label name starts with __, or is le on a histogram.
+#define SPANPIN_STATUS_RESERVED_LABEL 5
+
+// A label name does not match [a-zA-Z_][a-zA-Z0-9_]*.
+#define SPANPIN_STATUS_INVALID_LABEL_NAME 6
+
+// A label name is given twice.
+#define SPANPIN_STATUS_DUPLICATE_LABEL 7
+
+// The number of label values differs from the number of label names.
+#define SPANPIN_STATUS_LABEL_COUNT 8
+
+// Bucket bounds are not strictly increasing, or one is NaN.
+#define SPANPIN_STATUS_INVALID_BOUNDS 9
+
+// A unit is malformed, or is not the suffix of the family name.
+#define SPANPIN_STATUS_INVALID_UNIT 10
+
+// A sample name the family would write belongs to another family.
+#define SPANPIN_STATUS_NAME_CLASH 11
+
+// The family exists with another shape.
+#define SPANPIN_STATUS_SHAPE_MISMATCH 12
+
+// A traceparent does not follow W3C Trace Context.
+#define SPANPIN_STATUS_INVALID_TRACEPARENT 13
+
+// A trace id is all zero.
+#define SPANPIN_STATUS_INVALID_TRACE_ID 14
+
+// A span id is all zero.
+#define SPANPIN_STATUS_INVALID_SPAN_ID 15
+
+// An option has a value that is not allowed.
+#define SPANPIN_STATUS_INVALID_OPTION 16
+
+// Memory could not be allocated.
+#define SPANPIN_STATUS_OUT_OF_MEMORY 17
+
+// The registry's segment has no room left.
+#define SPANPIN_STATUS_SEGMENT_FULL 18
+
+// A scrape took longer than its deadline.
+#define SPANPIN_STATUS_DEADLINE 19
+
+// A handle is of another kind: a counter's family where a histogram's is wanted.
+#define SPANPIN_STATUS_WRONG_KIND 20
+
+// An argument is outside its allowed range.
+#define SPANPIN_STATUS_INVALID_ARGUMENT 21
+
+// Not available on this platform or in this build.
+#define SPANPIN_STATUS_UNSUPPORTED 22
+
+// Text from a string literal.
+#ifdef __cplusplus
+#define SPANPIN_STR(literal) (spanpin_str{"" literal, sizeof(literal) - 1})
+#else
+#define SPANPIN_STR(literal) ((spanpin_str){"" literal, sizeof(literal) - 1})
+#endif
+
+// Text from a NUL-terminated string; NULL gives the empty text. The string must stay valid while the text is used.
+static inline spanpin_str spanpin_str_of(const char *text)
+{
+  spanpin_str made = {text, text == NULL ? 0 : strlen(text)};
+  return made;
+}
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The version of the library in use, such as "0.1.0"; compare it with SPANPIN_VERSION, the version of the header.
+// Threads: any. Allocates: never. Ownership: the text is constant, do not free it. Returns: never NULL. Since: 0.1.
+const char *spanpin_version(void);
+
+// The ABI version of the library in use; must equal SPANPIN_ABI_VERSION of the header.
+// Threads: any. Allocates: never. Returns: the number. Since: 0.1.
+uint32_t spanpin_abi_version(void);
+
+// One sentence for a status, the same for every error of that number; spanpin_error.message says more.
+// An unknown number gives "unknown status". Threads: any. Allocates: never. Ownership: the text is constant, do not
+// free it. Returns: never NULL. Since: 0.1.
+const char *spanpin_status_message(spanpin_status status);
+
+// Makes a registry. options may be NULL for the defaults. Threads: any. Allocates: address space for
+// reserve_bytes, of which pages become memory as they are used. Ownership: free *out with spanpin_registry_free.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_registry_new(const spanpin_registry_options *options,
+                                    spanpin_registry **out,
+                                    spanpin_error *error);
+
+// The process's own registry, made with default options on the first call. Threads: any. Allocates: on the first
+// call. Ownership: never freed; spanpin_registry_free leaves it alone. Returns: NULL when out of memory. Since: 0.1.
+spanpin_registry *spanpin_registry_default(void);
+
+// Frees a registry with its families, histograms, counters and gauges; NULL and the default registry are left alone.
+// Pages it wrote stay valid. Threads: only when no other thread uses the registry or anything of it.
+// Ownership: takes registry. Since: 0.1.
+void spanpin_registry_free(spanpin_registry *registry);
+
+// Replaces the registry's clocks, for tests: from now on the time is what this says, in Unix milliseconds and in
+// monotonic milliseconds, until the next call. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_registry_set_clock(spanpin_registry *registry, uint64_t wall_ms, uint64_t mono_ms);
+
+// Registers a family: makes its name known and gives it a place on every page, in the order of registration. A family
+// without labels has its one series from now on. Threads: any. Allocates: yes. Ownership: *out lives as long as the
+// registry; options is read during the call.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER, INVALID_UTF8, INVALID_NAME, DUPLICATE_NAME, NAME_CLASH, INVALID_LABEL_NAME,
+// RESERVED_LABEL, DUPLICATE_LABEL, INVALID_BOUNDS, INVALID_UNIT, INVALID_OPTION, SEGMENT_FULL, OUT_OF_MEMORY.
+// Since: 0.1.
+spanpin_status spanpin_family_register(spanpin_registry *registry,
+                                       const spanpin_family_options *options,
+                                       spanpin_family **out,
+                                       spanpin_error *error);
+
+// The histogram of these label values, made on the first call: the same values give the same pointer. Values stand
+// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
+// by U+FFFD. When the family has max_series of them, or memory is short, all further ones share the overflow
+// series. Keep the pointer where you can. Threads: any; a known one is found without a lock. Allocates: for new ones.
+// Ownership: *out lives as long as the registry. Returns: SPANPIN_STATUS_OK, NULL_POINTER, LABEL_COUNT, WRONG_KIND,
+// OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_histogram_with(const spanpin_family *family,
+                                      const spanpin_str *values,
+                                      size_t values_len,
+                                      spanpin_histogram **out,
+                                      spanpin_error *error);
+
+// Counts value in its bucket and adds it to the sum; no exemplar. The value is in the base unit of the name, such as
+// seconds. NaN is counted in a self-metric only; negative values and infinities are counted. Threads: any, without a
+// lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER (histogram). Since: 0.1.
+spanpin_status spanpin_histogram_observe(const spanpin_histogram *histogram, double value);
+
+// Counts value and offers a span, with labels if you like, as the exemplar of its bucket. The family's filter and
+// policy decide; with the defaults the sampled span of the greatest value since the last scrape is kept. NULL for
+// offer, or a NULL span in it, only counts. NaN, negative values: as in spanpin_histogram_observe; infinities are
+// counted and not offered. Labels over 128 code points, ids included, are dropped from the end. Threads: any, without a lock.
+// Allocates: only for a label that is not UTF-8. Ownership: offer is read during the call. Returns: SPANPIN_STATUS_OK;
+// NULL_POINTER, without counting when histogram is NULL; after counting: NULL_POINTER (labels), INVALID_TRACE_ID,
+// INVALID_SPAN_ID. Since: 0.1.
+spanpin_status spanpin_histogram_observe_trace(const spanpin_histogram *histogram,
+                                               double value,
+                                               const spanpin_exemplar *offer);
+
+// Counts value and offers the span of a W3C traceparent header, whose sampled flag counts. What is malformed costs
+// the exemplar and not the observation. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a
+// lock. Allocates: only for the refusal of a malformed header. Ownership: traceparent is read during the call.
+// Returns: SPANPIN_STATUS_OK; NULL_POINTER, without counting when histogram is NULL; after counting: NULL_POINTER
+// (traceparent), INVALID_TRACEPARENT. Since: 0.1.
+spanpin_status spanpin_histogram_observe_traceparent(const spanpin_histogram *histogram,
+                                                     double value,
+                                                     const char *traceparent,
+                                                     size_t traceparent_len);
+
+// Counts value with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
+// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+// span and labels, only counts; the filter ALWAYS_OFF drops it. Labels over 128 code points, ids included, are
+// dropped from the end. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a lock. Allocates:
+// only for a label that is not UTF-8. Ownership: exemplar is read during the call. Returns: as
+// spanpin_histogram_observe_trace. Since: 0.1.
+spanpin_status spanpin_histogram_observe_exemplar(const spanpin_histogram *histogram,
+                                                  double value,
+                                                  const spanpin_exemplar *exemplar);
+
+// Where the histogram's words lie, for languages that count without a call. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_histogram_view(const spanpin_histogram *histogram, spanpin_series_view *out);
+
+// Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the
+// bucket's gate, the budget and the filter. seed is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
+// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero and a bucket that does not exist are ignored.
+// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+void spanpin_histogram_offer(const spanpin_histogram *histogram,
+                             uint32_t bucket,
+                             double value,
+                             uint64_t seed,
+                             uint64_t trace_high,
+                             uint64_t trace_low,
+                             uint64_t span,
+                             uint32_t flags);
+
+// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+void spanpin_histogram_turn(const spanpin_histogram *histogram);
+
+// The counter of these label values, made on the first call: the same values give the same pointer. Values stand
+// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
+// by U+FFFD. When the family has max_series of them, or memory is short, all further ones share the overflow
+// series. Keep the pointer where you can. Threads: any; a known one is found without a lock. Allocates: for new ones.
+// Ownership: *out lives as long as the registry. Returns: SPANPIN_STATUS_OK, NULL_POINTER, LABEL_COUNT, WRONG_KIND,
+// OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_counter_with(const spanpin_family *family,
+                                    const spanpin_str *values,
+                                    size_t values_len,
+                                    spanpin_counter **out,
+                                    spanpin_error *error);
+
+// Adds 1; no exemplar. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
+// (counter). Since: 0.1.
+spanpin_status spanpin_counter_inc(const spanpin_counter *counter);
+
+// Adds amount; no exemplar. Whole amounts add up exactly to 2^64. A negative one, NaN and infinities add nothing
+// and are counted in a self-metric. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK,
+// NULL_POINTER (counter). Since: 0.1.
+spanpin_status spanpin_counter_add(const spanpin_counter *counter, double amount);
+
+// Adds amount and offers a span, with labels if you like, as the counter's exemplar. The family's filter and policy
+// decide; with the defaults each addition of a sampled span since the last scrape has the same chance. NULL for offer,
+// or a NULL span in it, only adds. Amounts: as in spanpin_counter_add. Labels over 128 code points, ids included, are
+// dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not UTF-8. Ownership: offer is
+// read during the call. Returns: SPANPIN_STATUS_OK; NULL_POINTER, without adding when counter is NULL; after
+// adding: NULL_POINTER (labels), INVALID_TRACE_ID, INVALID_SPAN_ID. Since: 0.1.
+spanpin_status spanpin_counter_add_trace(const spanpin_counter *counter,
+                                         double amount,
+                                         const spanpin_exemplar *offer);
+
+// Adds amount and offers the span of a W3C traceparent header, whose sampled flag counts. What is malformed costs
+// the exemplar and not the addition. Amounts: as in spanpin_counter_add. Threads: any, without a lock. Allocates:
+// only for the refusal of a malformed header. Ownership: traceparent is read during the call. Returns:
+// SPANPIN_STATUS_OK; NULL_POINTER, without adding when counter is NULL; after adding: NULL_POINTER (traceparent),
+// INVALID_TRACEPARENT. Since: 0.1.
+spanpin_status spanpin_counter_add_traceparent(const spanpin_counter *counter,
+                                               double amount,
+                                               const char *traceparent,
+                                               size_t traceparent_len);
+
+// Adds amount with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
+// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+// span and labels, only adds; the filter ALWAYS_OFF drops it. Amounts: as in spanpin_counter_add. Labels over 128 code
+// points, ids included, are dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not
+// UTF-8. Ownership: exemplar is read during the call. Returns: as spanpin_counter_add_trace. Since: 0.1.
+spanpin_status spanpin_counter_add_exemplar(const spanpin_counter *counter,
+                                            double amount,
+                                            const spanpin_exemplar *exemplar);
+
+// Where the counter's words lie, for languages that count without a call. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_counter_view(const spanpin_counter *counter, spanpin_series_view *out);
+
+// Offers the span of an addition that the caller has made in the segment itself, after it has looked at the gate, the
+// budget and the filter. seed is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
+// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero are ignored.
+// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
+void spanpin_counter_offer(const spanpin_counter *counter,
+                           double amount,
+                           uint64_t seed,
+                           uint64_t trace_high,
+                           uint64_t trace_low,
+                           uint64_t span,
+                           uint32_t flags);
+
+// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
+void spanpin_counter_turn(const spanpin_counter *counter);
+
+// The gauge of these label values, made on the first call: the same values give the same pointer. Values stand
+// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
+// by U+FFFD. When the family has max_series of them, or memory is short, all further ones share the overflow
+// series. Keep the pointer where you can. Threads: any; a known one is found without a lock. Allocates: for new ones.
+// Ownership: *out lives as long as the registry. Returns: SPANPIN_STATUS_OK, NULL_POINTER, LABEL_COUNT, WRONG_KIND,
+// OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_gauge_with(const spanpin_family *family,
+                                  const spanpin_str *values,
+                                  size_t values_len,
+                                  spanpin_gauge **out,
+                                  spanpin_error *error);
+
+// Sets the gauge. Every value is allowed, NaN and infinities too. Threads: any, without a lock. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER (gauge). Since: 0.1.
+spanpin_status spanpin_gauge_set(const spanpin_gauge *gauge, double value);
+
+// Adds to the gauge; a negative amount lowers it. Every amount is allowed; a gauge that was set to NaN stays NaN until
+// it is set again. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
+// (gauge). Since: 0.1.
+spanpin_status spanpin_gauge_add(const spanpin_gauge *gauge, double amount);
+
+// Where the gauge's words lie, for languages that count without a call. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_gauge_view(const spanpin_gauge *gauge, spanpin_series_view *out);
+
+// Reads a W3C traceparent header. Strict, as W3C says: lower-case digits, no all-zero id, version 00 is exactly 55
+// bytes, of a later version the first 55 count, version ff is refused. Threads: any. Allocates: only for the message
+// of an error. Ownership: text is read during the call. Returns: SPANPIN_STATUS_OK, NULL_POINTER,
+// INVALID_TRACEPARENT. Since: 0.1.
+spanpin_status spanpin_trace_context_parse(const char *text,
+                                           size_t text_len,
+                                           spanpin_trace_context *out,
+                                           spanpin_error *error);
+
+// Writes what the registry has recorded, in the format the scraper accepts: OpenMetrics 1.0, which alone has
+// exemplars, or Prometheus text 0.0.4. options may be NULL: text, uncompressed, an anonymous scraper.
+// An OpenMetrics scrape closes the window in which the exemplars compete. Threads: any, also at once.
+// Allocates: the page. Ownership: release *out with spanpin_scrape_result_free.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER (registry, out), INVALID_UTF8, OUT_OF_MEMORY, DEADLINE. Since: 0.1.
+spanpin_status spanpin_scrape(spanpin_registry *registry,
+                              const spanpin_scrape_options *options,
+                              spanpin_scrape_result *out,
+                              spanpin_error *error);
+
+// Releases a page and clears *result, so a second call does nothing; NULL is allowed. Threads: any, one at a time
+// for one page. Ownership: takes the page. Since: 0.1.
+void spanpin_scrape_result_free(spanpin_scrape_result *result);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SPANPIN_H */

@@ -1,0 +1,487 @@
+//! Where C's pointers become Rust's references, and back: every cast, every NULL check, all unsafe code.
+//!
+//! The types here have private fields. Only C makes their values, so each pointer in them is what the header asks
+//! for: NULL, or readable for the length beside it until the call returns. A handle is a reference to an object of
+//! the core that lives as long as its registry.
+
+use alloc::alloc::{Layout, alloc};
+use alloc::boxed::Box;
+use core::ffi::{c_char, c_void};
+use core::mem::{MaybeUninit, offset_of};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use spanpin::buffer::Buffer;
+use spanpin::raw::{Family, Series};
+use spanpin::{Error, ErrorCode, Registry, RegistryOptions, Scrape, ScraperIdentity};
+
+use crate::exemplar::spanpin_trace_context;
+use crate::status::{SPANPIN_STATUS_OK, of, spanpin_status};
+
+/// An out-parameter: memory of the caller that may hold nothing yet.
+pub(crate) type Out<'a, T> = Option<&'a mut MaybeUninit<T>>;
+
+/// The first element of an array whose length stands beside it. The header shows it as `const T *`.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct Array<T>(*const T);
+
+impl<T> Array<T> {
+    /// The `len` elements. `(NULL, 0)` is empty, `(NULL, n)` an error.
+    pub(crate) fn elements(&self, len: usize, what: &'static str) -> Result<&[T], Error> {
+        if len == 0 {
+            return Ok(&[]);
+        }
+        if self.0.is_null() {
+            return Err(Error::quoting(ErrorCode::NullPointer, "", what, " is NULL but its length is not 0"));
+        }
+        let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= isize::MAX.unsigned_abs());
+        if !self.0.is_aligned() || bytes.is_none() {
+            return Err(Error::quoting(
+                ErrorCode::InvalidArgument,
+                "",
+                what,
+                " is not an array: its address is not aligned, or it is longer than memory",
+            ));
+        }
+        // SAFETY: the pointer is aligned, not NULL, and the length fits the address space – checked above. It is
+        // readable for `len` elements during the call – promised by C, which alone makes an `Array`.
+        Ok(unsafe { core::slice::from_raw_parts(self.0, len) })
+    }
+
+    /// Whether the pointer is NULL.
+    pub(crate) fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+}
+
+/// Text: a pointer and a length in bytes, not NUL-terminated. (NULL, 0) is the empty text, (NULL, n) an error.
+/// Make one with SPANPIN_STR("literal"), or with spanpin_str_of(a NUL-terminated string).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct spanpin_str {
+    /// The first byte. Need not be NUL-terminated.
+    ptr: Array<c_char>,
+    /// The number of bytes.
+    len: usize,
+}
+
+impl spanpin_str {
+    /// Text of this library's own, valid as long as `text`; C is told how long.
+    fn of(text: &str) -> Self {
+        Self { ptr: Array(text.as_ptr().cast()), len: text.len() }
+    }
+
+    pub(crate) fn bytes(&self, what: &'static str) -> Result<&[u8], Error> {
+        text_bytes(&self.ptr, self.len, what)
+    }
+
+    pub(crate) fn text(&self, what: &'static str) -> Result<&str, Error> {
+        core::str::from_utf8(self.bytes(what)?)
+            .map_err(|_| Error::quoting(ErrorCode::InvalidUtf8, "", what, " is not valid UTF-8"))
+    }
+}
+
+/// The bytes of a `(const char *, size_t)` pair.
+pub(crate) fn text_bytes<'a>(ptr: &'a Array<c_char>, len: usize, what: &'static str) -> Result<&'a [u8], Error> {
+    let chars = ptr.elements(len, what)?;
+    // SAFETY: c_char and u8 have one size and alignment and no invalid values; the lifetime stays.
+    Ok(unsafe { core::slice::from_raw_parts(chars.as_ptr().cast(), chars.len()) })
+}
+
+/// A label of an exemplar.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct spanpin_label {
+    /// The name. Legacy names only: [a-zA-Z_][a-zA-Z0-9_]*; a label with another name is left out.
+    name: spanpin_str,
+    /// The value. Invalid UTF-8 is replaced by U+FFFD; a label with an empty value is left out.
+    value: spanpin_str,
+}
+
+impl spanpin_label {
+    pub(crate) fn name(&self) -> Result<&[u8], Error> {
+        self.name.bytes("a label's name")
+    }
+
+    pub(crate) fn value(&self) -> Result<&[u8], Error> {
+        self.value.bytes("a label's value")
+    }
+}
+
+/// What an observation points to: a span, labels, or both. Names and values of an exemplar have room for 128 code
+/// points in all; over that, labels are dropped from the end, ids never.
+#[repr(C)]
+pub struct spanpin_exemplar<'a> {
+    /// The span; NULL for none.
+    trace: Option<&'a spanpin_trace_context>,
+    /// The first of `labels_len` labels; may be NULL when that is 0.
+    labels: Array<spanpin_label>,
+    /// The number of labels.
+    labels_len: usize,
+}
+
+impl spanpin_exemplar<'_> {
+    pub(crate) fn trace(&self) -> Option<&spanpin_trace_context> {
+        self.trace
+    }
+
+    pub(crate) fn labels(&self) -> Result<&[spanpin_label], Error> {
+        self.labels.elements(self.labels_len, "an exemplar's labels")
+    }
+}
+
+/// The reason of a failure, in memory of the caller. Written on failure only.
+#[repr(C)]
+pub struct spanpin_error {
+    /// The status the call returned.
+    code: i32,
+    /// What was wrong, the offending value, what is allowed. NUL-terminated UTF-8, cut to fit.
+    message: [c_char; 508],
+}
+
+/// The end of a call: its status, and on failure the error for the caller.
+pub(crate) fn done(result: Result<(), Error>, error: Out<'_, spanpin_error>) -> spanpin_status {
+    match result {
+        Ok(()) => SPANPIN_STATUS_OK,
+        Err(reason) => {
+            let code = of(reason.code());
+            if let Some(place) = error {
+                place.write(spanpin_error { code, message: cut(reason.message()) });
+            }
+            code
+        }
+    }
+}
+
+fn cut(text: &str) -> [c_char; 508] {
+    let mut message = [0; 508];
+    let mut end = text.len().min(507);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    for (to, from) in message.iter_mut().zip(text.as_bytes().iter().take(end)) {
+        *to = from.cast_signed() as c_char;
+    }
+    message
+}
+
+/// The object behind a handle, or the error for NULL.
+pub(crate) fn handle<'a, T>(handle: Option<&'a T>, what: &'static str) -> Result<&'a T, Error> {
+    handle.ok_or_else(|| null(what))
+}
+
+/// The place of an out-parameter, or the error for NULL.
+pub(crate) fn place<'a, T>(out: Out<'a, T>, what: &'static str) -> Result<&'a mut MaybeUninit<T>, Error> {
+    out.ok_or_else(|| null(what))
+}
+
+#[cold]
+fn null(what: &'static str) -> Error {
+    Error::quoting(ErrorCode::NullPointer, "", what, " is NULL")
+}
+
+/// `Box::new` that can fail instead of stopping the process.
+fn boxed<T>(value: T) -> Result<Box<T>, Error> {
+    const { assert!(size_of::<T>() > 0) };
+    // SAFETY: the size is above zero, asserted when compiling.
+    let block = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
+    if block.is_null() {
+        return Err(Error::plain(ErrorCode::OutOfMemory));
+    }
+    // SAFETY: the block was just allocated with the layout of T.
+    unsafe { block.write(value) };
+    // SAFETY: the block came from the global allocator with the layout of T and holds a T; nobody else has it.
+    Ok(unsafe { Box::from_raw(block) })
+}
+
+/// A set of metric families with one segment of memory. Every function on it may be called from any thread at any
+/// time, except spanpin_registry_free.
+pub struct spanpin_registry {
+    pub(crate) registry: Registry,
+}
+
+impl spanpin_registry {
+    /// A registry for C to own; it comes back through `free_registry`.
+    pub(crate) fn boxed(registry: Registry) -> Result<Box<Self>, Error> {
+        boxed(Self { registry })
+    }
+}
+
+static DEFAULT: AtomicPtr<spanpin_registry> = AtomicPtr::new(ptr::null_mut());
+
+/// The process's registry, made by the first caller.
+pub(crate) fn default_registry(
+    make: impl FnOnce() -> Result<Box<spanpin_registry>, Error>,
+) -> Result<*mut spanpin_registry, Error> {
+    // SYNC(default-registry): Acquire, pairs with the exchange below.
+    let there = DEFAULT.load(Ordering::Acquire);
+    if !there.is_null() {
+        return Ok(there);
+    }
+    let mine = Box::into_raw(make()?);
+    // SYNC(default-registry): Release publishes the registry; Acquire takes over another thread's.
+    match DEFAULT.compare_exchange(ptr::null_mut(), mine, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Ok(mine),
+        Err(other) => {
+            // SAFETY: `mine` came from a box above and was given to nobody.
+            drop(unsafe { Box::from_raw(mine) });
+            Ok(other)
+        }
+    }
+}
+
+/// Frees a registry, unless it is the process's own.
+pub(crate) fn free_registry(registry: Box<spanpin_registry>) {
+    let raw = Box::into_raw(registry);
+    if raw != DEFAULT.load(Ordering::Relaxed) {
+        // SAFETY: `raw` came from the box that C gave back; C promises that nobody uses it any more.
+        drop(unsafe { Box::from_raw(raw) });
+    }
+}
+
+/// A name with its label names and settings. Lives as long as its registry.
+pub struct spanpin_family {
+    pub(crate) core: Family,
+}
+
+/// Observations of one set of label values in buckets, with their sum. Lives as long as its registry.
+pub struct spanpin_histogram {
+    pub(crate) core: Series,
+}
+
+/// A total that only rises, of one set of label values. Lives as long as its registry.
+pub struct spanpin_counter {
+    pub(crate) core: Series,
+}
+
+/// A value that rises and falls, of one set of label values. Lives as long as its registry.
+pub struct spanpin_gauge {
+    pub(crate) core: Series,
+}
+
+/// Makes these handles: objects of the core under names that C knows. The core owns them and keeps them in their
+/// place as long as the registry, so C gets plain pointers and never frees them.
+macro_rules! handles {
+    ($($name:ident: $core:ty;)*) => {$(
+        // A reference to the core's object and one to the handle are the same.
+        const _: () = assert!(offset_of!($name, core) == 0);
+        const _: () = assert!(size_of::<$name>() == size_of::<$core>() && align_of::<$name>() == align_of::<$core>());
+
+        impl $name {
+            pub(crate) fn pointer(core: &$core) -> *mut Self {
+                ptr::from_ref(core).cast_mut().cast()
+            }
+        }
+    )*};
+}
+
+handles! {
+    spanpin_family: Family;
+    spanpin_histogram: Series;
+    spanpin_counter: Series;
+    spanpin_gauge: Series;
+}
+
+/// How a registry is made. Zero everywhere asks for the defaults.
+#[repr(C)]
+pub struct spanpin_registry_options {
+    /// Address space for all families and exemplars; pages become memory as they are used. 0: 256 MiB.
+    reserve_bytes: usize,
+    /// The most memory exemplars may take. 0: 64 MiB.
+    exemplar_bytes: usize,
+    /// Not 0: pages do not end with the registry's own spanpin_* metrics.
+    self_metrics_off: u8,
+    /// How scrapers are told apart: SPANPIN_SCRAPER_IDENTITY_... 0: by address.
+    scraper_identity: u8,
+    /// The exemplar label of trace ids. Empty: trace_id.
+    trace_id_label: spanpin_str,
+    /// The exemplar label of span ids. Empty: span_id.
+    span_id_label: spanpin_str,
+}
+
+impl spanpin_registry_options {
+    /// The core's options. A C program that wants none of the exemplar memory switches the filter off instead.
+    pub(crate) fn core(&self) -> Result<RegistryOptions<'_>, Error> {
+        let mut options = RegistryOptions { self_metrics: self.self_metrics_off == 0, ..RegistryOptions::default() };
+        if self.reserve_bytes != 0 {
+            options.reserve_bytes = self.reserve_bytes;
+        }
+        if self.exemplar_bytes != 0 {
+            options.exemplar_bytes = self.exemplar_bytes;
+        }
+        options.scraper_identity = match self.scraper_identity {
+            0 | 1 => ScraperIdentity::Address,
+            2 => ScraperIdentity::None,
+            other => return Err(bad_number("scraper_identity", other.into(), "0, 1 (by address) or 2 (none)")),
+        };
+        let trace_id_label = self.trace_id_label.text("trace_id_label")?;
+        if !trace_id_label.is_empty() {
+            options.trace_id_label = trace_id_label;
+        }
+        let span_id_label = self.span_id_label.text("span_id_label")?;
+        if !span_id_label.is_empty() {
+            options.span_id_label = span_id_label;
+        }
+        Ok(options)
+    }
+}
+
+/// The error for a number that is none of those allowed.
+pub(crate) fn bad_number(what: &str, number: u32, allowed: &str) -> Error {
+    let mut message = Buffer::new();
+    message.put_str(what);
+    message.put_str(" is ");
+    message.put_u64(number.into());
+    message.put_str(": it must be ");
+    message.put_str(allowed);
+    Error::new(ErrorCode::InvalidOption, message)
+}
+
+/// What a family is to be. Zero in a field asks for the default, except `kind` and `name`, which must be given.
+#[repr(C)]
+pub struct spanpin_family_options {
+    /// SPANPIN_KIND_COUNTER, SPANPIN_KIND_GAUGE or SPANPIN_KIND_HISTOGRAM.
+    pub(crate) kind: u32,
+    /// The name, [a-zA-Z_:][a-zA-Z0-9_:]*. A counter's may end in _total or not; the page has that once.
+    pub(crate) name: spanpin_str,
+    /// The help text; empty for none.
+    pub(crate) help: spanpin_str,
+    /// The unit; the name must then end in _ and the unit. Empty for none.
+    pub(crate) unit: spanpin_str,
+    /// The first of the label names; may be NULL when there are none.
+    label_names: Array<spanpin_str>,
+    /// The number of label names.
+    label_names_len: usize,
+    /// The upper bounds of a histogram's buckets, strictly increasing. A last one of +Inf is implied and may be left
+    /// out. NULL with length 0: 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10.
+    bounds: Array<f64>,
+    /// The number of bounds.
+    bounds_len: usize,
+    /// Which spans may become exemplars: SPANPIN_FILTER_... 0: TRACE_BASED.
+    pub(crate) filter: u32,
+    /// Which offer of a window is kept: SPANPIN_POLICY_... 0: SLOWEST for histograms, UNIFORM for counters.
+    pub(crate) policy: u32,
+    /// How many series the family may have; what comes after them is counted by a series whose label values are all
+    /// spanpin_overflow. 0: 2000.
+    pub(crate) max_series: u32,
+}
+
+impl spanpin_family_options {
+    pub(crate) fn label_names(&self) -> Result<&[spanpin_str], Error> {
+        self.label_names.elements(self.label_names_len, "label_names")
+    }
+
+    /// The bounds, or nothing for the default ones. A pointer with length 0 asks for a histogram without bounds.
+    pub(crate) fn bounds(&self) -> Result<Option<&[f64]>, Error> {
+        let bounds = self.bounds.elements(self.bounds_len, "bounds")?;
+        Ok(if self.bounds.is_null() { None } else { Some(bounds) })
+    }
+}
+
+/// What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
+/// Exemplars are shown once to each scraper, so tell them apart: with a name of your own in `scraper`, or by the last
+/// four fields, from the HTTP request.
+#[repr(C)]
+pub struct spanpin_scrape_options {
+    /// The Accept header; several lines joined by commas.
+    pub(crate) accept: spanpin_str,
+    /// The Accept-Encoding header.
+    pub(crate) accept_encoding: spanpin_str,
+    /// Milliseconds after which the scrape gives up with SPANPIN_STATUS_DEADLINE. 0: never.
+    pub(crate) deadline_ms: u32,
+    /// A name for the scraper; used instead of the fields below when not empty.
+    pub(crate) scraper: spanpin_str,
+    /// The User-Agent header.
+    pub(crate) user_agent: spanpin_str,
+    /// The X-Prometheus-Scrape-Timeout-Seconds header.
+    pub(crate) scrape_timeout: spanpin_str,
+    /// The path and query of the request.
+    pub(crate) path: spanpin_str,
+    /// The peer's address without the port.
+    pub(crate) peer: spanpin_str,
+}
+
+/// A page. Valid until spanpin_scrape_result_free, also after its registry was freed.
+#[repr(C)]
+pub struct spanpin_scrape_result {
+    /// The bytes of the page.
+    body: Array<u8>,
+    /// How many there are.
+    body_len: usize,
+    /// The value of the Content-Type header.
+    content_type: spanpin_str,
+    /// The value of the Content-Encoding header; empty for none.
+    content_encoding: spanpin_str,
+    /// Belongs to the library.
+    owner: *mut c_void,
+}
+
+impl spanpin_scrape_result {
+    /// Hands a page to C.
+    pub(crate) fn of(scrape: Scrape) -> Result<Self, Error> {
+        let scrape = boxed(scrape)?;
+        Ok(Self {
+            body: Array(scrape.body().as_ptr()),
+            body_len: scrape.body().len(),
+            content_type: spanpin_str::of(scrape.content_type()),
+            content_encoding: spanpin_str::of(scrape.content_encoding()),
+            owner: Box::into_raw(scrape).cast(),
+        })
+    }
+
+    /// Takes the page back, and leaves an empty one.
+    pub(crate) fn clear(&mut self) {
+        let owner = core::mem::replace(&mut self.owner, ptr::null_mut());
+        self.body = Array(ptr::null());
+        self.body_len = 0;
+        self.content_type = spanpin_str { ptr: Array(ptr::null()), len: 0 };
+        self.content_encoding = self.content_type;
+        if !owner.is_null() {
+            // SAFETY: `owner` is the box that `of` gave away; it was set to NULL, so it comes back only once – and C
+            // promises that it made no copy of a result to free twice.
+            drop(unsafe { Box::from_raw(owner.cast::<Scrape>()) });
+        }
+    }
+}
+
+/// Where a series' words lie, for languages that count without a call. docs/segment-layout.md and spanpin_layout.h say
+/// which word is what. Valid as long as the registry.
+#[repr(C)]
+pub struct spanpin_series_view {
+    /// The first cell.
+    pub(crate) cells: *mut c_void,
+    /// The first gate; NULL for a gauge.
+    pub(crate) gates: *mut c_void,
+    /// The header of the segment.
+    pub(crate) segment: *mut c_void,
+    /// The hash of the series, for the policy UNIFORM.
+    pub(crate) hash: u64,
+    /// The number of gates: a histogram's buckets, 1 for a counter, 0 for a gauge.
+    pub(crate) buckets: u32,
+    /// SPANPIN_KIND_...
+    pub(crate) kind: u32,
+    /// SPANPIN_FILTER_...
+    pub(crate) filter: u32,
+    /// SPANPIN_POLICY_...
+    pub(crate) policy: u32,
+    /// Not 0 for the series that takes what finds no place; what it counts is tallied as overflow too.
+    pub(crate) overflow: u32,
+}
+
+impl spanpin_series_view {
+    pub(crate) fn of(series: &Series) -> Self {
+        let view = series.view();
+        Self {
+            cells: view.cells.cast_mut(),
+            gates: view.gates.cast_mut(),
+            segment: view.segment.cast_mut(),
+            hash: view.hash,
+            buckets: view.buckets,
+            kind: view.kind as u32,
+            filter: view.filter as u32,
+            policy: view.policy as u32,
+            overflow: view.overflow.into(),
+        }
+    }
+}

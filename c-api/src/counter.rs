@@ -1,0 +1,165 @@
+//! Counters.
+
+use core::ffi::c_char;
+
+use spanpin::Kind;
+
+use crate::boundary::{
+    Array, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
+    spanpin_series_view, spanpin_str,
+};
+use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::family::series;
+use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
+
+/// The counter of these label values, made on the first call: the same values give the same pointer. Values stand
+/// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
+/// by U+FFFD. When the family has max_series of them, or memory is short, all further ones share the overflow
+/// series. Keep the pointer where you can. Threads: any; a known one is found without a lock. Allocates: for new ones.
+/// Ownership: `*out` lives as long as the registry. Returns: SPANPIN_STATUS_OK, NULL_POINTER, LABEL_COUNT, WRONG_KIND,
+/// OUT_OF_MEMORY. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_with(
+    family: Option<&spanpin_family>,
+    values: Array<spanpin_str>,
+    values_len: usize,
+    out: Out<'_, *mut spanpin_counter>,
+    error: Out<'_, spanpin_error>,
+) -> spanpin_status {
+    let find = || {
+        let out = place(out, "out")?;
+        out.write(spanpin_counter::pointer(&*series(family, Kind::Counter, &values, values_len)?));
+        Ok(())
+    };
+    done(find(), error)
+}
+
+/// Adds 1; no exemplar. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
+/// (`counter`). Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_inc(counter: Option<&spanpin_counter>) -> spanpin_status {
+    spanpin_counter_add(counter, 1.0)
+}
+
+/// Adds `amount`; no exemplar. Whole amounts add up exactly to 2^64. A negative one, NaN and infinities add nothing
+/// and are counted in a self-metric. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK,
+/// NULL_POINTER (`counter`). Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_add(counter: Option<&spanpin_counter>, amount: f64) -> spanpin_status {
+    match counter {
+        Some(counter) => {
+            counter.core.add(amount);
+            SPANPIN_STATUS_OK
+        }
+        None => SPANPIN_STATUS_NULL_POINTER,
+    }
+}
+
+/// Adds `amount` and offers a span, with labels if you like, as the counter's exemplar. The family's filter and policy
+/// decide; with the defaults each addition of a sampled span since the last scrape has the same chance. NULL for `offer`,
+/// or a NULL span in it, only adds. Amounts: as in spanpin_counter_add. Labels over 128 code points, ids included, are
+/// dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not UTF-8. Ownership: `offer` is
+/// read during the call. Returns: SPANPIN_STATUS_OK; NULL_POINTER, without adding when `counter` is NULL; after
+/// adding: NULL_POINTER (labels), INVALID_TRACE_ID, INVALID_SPAN_ID. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_add_trace(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    offer: Option<&spanpin_exemplar<'_>>,
+) -> spanpin_status {
+    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &counter.core;
+    match pointed(series, offer) {
+        Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
+        Ok(Pointed { trace: None, .. }) => series.add(amount),
+        Err(error) => {
+            series.add(amount);
+            return done(Err(error), None);
+        }
+    }
+    SPANPIN_STATUS_OK
+}
+
+/// Adds `amount` and offers the span of a W3C `traceparent` header, whose sampled flag counts. What is malformed costs
+/// the exemplar and not the addition. Amounts: as in spanpin_counter_add. Threads: any, without a lock. Allocates:
+/// only for the refusal of a malformed header. Ownership: `traceparent` is read during the call. Returns:
+/// SPANPIN_STATUS_OK; NULL_POINTER, without adding when `counter` is NULL; after adding: NULL_POINTER (`traceparent`),
+/// INVALID_TRACEPARENT. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_add_traceparent(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    traceparent: Array<c_char>,
+    traceparent_len: usize,
+) -> spanpin_status {
+    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &counter.core;
+    with_traceparent(&traceparent, traceparent_len, |text| series.add_traceparent(amount, text), || series.add(amount))
+}
+
+/// Adds `amount` with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
+/// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+/// span and labels, only adds; the filter ALWAYS_OFF drops it. Amounts: as in spanpin_counter_add. Labels over 128 code
+/// points, ids included, are dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not
+/// UTF-8. Ownership: `exemplar` is read during the call. Returns: as spanpin_counter_add_trace. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_add_exemplar(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    exemplar: Option<&spanpin_exemplar<'_>>,
+) -> spanpin_status {
+    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &counter.core;
+    match pointed(series, exemplar) {
+        Ok(Pointed { trace: Some(trace), labels }) => series.add_exemplar_trace(amount, trace, labels.pairs()),
+        Ok(Pointed { labels, .. }) if !labels.is_empty() => series.add_exemplar(amount, labels.pairs()),
+        Ok(_) => series.add(amount),
+        Err(error) => {
+            series.add(amount);
+            return done(Err(error), None);
+        }
+    }
+    SPANPIN_STATUS_OK
+}
+
+/// Where the counter's words lie, for languages that count without a call. Threads: any. Allocates: never.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_view(counter: Option<&spanpin_counter>, out: Out<'_, spanpin_series_view>) -> spanpin_status {
+    let view = || {
+        let out = place(out, "out")?;
+        out.write(spanpin_series_view::of(&handle(counter, "counter")?.core));
+        Ok(())
+    };
+    done(view(), None)
+}
+
+/// Offers the span of an addition that the caller has made in the segment itself, after it has looked at the gate, the
+/// budget and the filter. `seed` is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
+/// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero are ignored.
+/// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_offer(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    seed: u64,
+    trace_high: u64,
+    trace_low: u64,
+    span: u64,
+    flags: u32,
+) {
+    if let Some(counter) = counter
+        && let Some(context) = offer_context(&counter.core, trace_high, trace_low, span, flags)
+    {
+        counter.core.offer_ids(0, amount, seed, context);
+    }
+}
+
+/// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+/// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_turn(counter: Option<&spanpin_counter>) {
+    if let Some(counter) = counter {
+        counter.core.turn();
+    }
+}

@@ -1,0 +1,114 @@
+//! Families: a name, its label names, and how its observations are counted.
+
+use spanpin::buffer::filled;
+use spanpin::raw::{FamilyOptions, Pinned, Series};
+use spanpin::{Error, ErrorCode, Filter, Kind, Policy};
+
+use crate::boundary::{
+    Array, Out, bad_number, done, handle, place, spanpin_error, spanpin_family, spanpin_family_options,
+    spanpin_registry, spanpin_str,
+};
+use crate::status::spanpin_status;
+use crate::text::Repaired;
+
+/// A total that only rises.
+pub const SPANPIN_KIND_COUNTER: u32 = 1;
+/// A value that rises and falls.
+pub const SPANPIN_KIND_GAUGE: u32 = 2;
+/// Observations in buckets, with their sum.
+pub const SPANPIN_KIND_HISTOGRAM: u32 = 3;
+
+/// Spans that are sampled may become exemplars. The default.
+pub const SPANPIN_FILTER_TRACE_BASED: u32 = 1;
+/// Every span with valid ids may become an exemplar.
+pub const SPANPIN_FILTER_ALWAYS_ON: u32 = 2;
+/// Nothing becomes an exemplar, explicit ones neither.
+pub const SPANPIN_FILTER_ALWAYS_OFF: u32 = 3;
+
+/// The greatest value of a window wins. The default of histograms.
+pub const SPANPIN_POLICY_SLOWEST: u32 = 1;
+/// Every offer of a window wins with equal chance. The default of counters.
+pub const SPANPIN_POLICY_UNIFORM: u32 = 2;
+/// The first offer of a window wins.
+pub const SPANPIN_POLICY_FIRST: u32 = 3;
+
+const _: () = assert!(Kind::Counter as u32 == SPANPIN_KIND_COUNTER);
+const _: () = assert!(Kind::Gauge as u32 == SPANPIN_KIND_GAUGE);
+const _: () = assert!(Kind::Histogram as u32 == SPANPIN_KIND_HISTOGRAM);
+const _: () = assert!(Filter::TraceBased as u32 == SPANPIN_FILTER_TRACE_BASED);
+const _: () = assert!(Filter::AlwaysOn as u32 == SPANPIN_FILTER_ALWAYS_ON);
+const _: () = assert!(Filter::AlwaysOff as u32 == SPANPIN_FILTER_ALWAYS_OFF);
+const _: () = assert!(Policy::Slowest as u32 == SPANPIN_POLICY_SLOWEST);
+const _: () = assert!(Policy::Uniform as u32 == SPANPIN_POLICY_UNIFORM);
+const _: () = assert!(Policy::First as u32 == SPANPIN_POLICY_FIRST);
+
+/// Registers a family: makes its name known and gives it a place on every page, in the order of registration. A family
+/// without labels has its one series from now on. Threads: any. Allocates: yes. Ownership: `*out` lives as long as the
+/// registry; `options` is read during the call.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER, INVALID_UTF8, INVALID_NAME, DUPLICATE_NAME, NAME_CLASH, INVALID_LABEL_NAME,
+/// RESERVED_LABEL, DUPLICATE_LABEL, INVALID_BOUNDS, INVALID_UNIT, INVALID_OPTION, SEGMENT_FULL, OUT_OF_MEMORY.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_family_register(
+    registry: Option<&spanpin_registry>,
+    options: Option<&spanpin_family_options>,
+    out: Out<'_, *mut spanpin_family>,
+    error: Out<'_, spanpin_error>,
+) -> spanpin_status {
+    let register = || {
+        let registry = &handle(registry, "registry")?.registry;
+        let options = handle(options, "options")?;
+        let out = place(out, "out")?;
+        let given = options.label_names()?;
+        let mut label_names = filled("", given.len())?;
+        for (to, from) in label_names.iter_mut().zip(given) {
+            *to = from.text("a label name")?;
+        }
+        let kind = Kind::from_u32(options.kind);
+        let kind = kind.ok_or_else(|| bad_number("kind", options.kind, "1 (counter), 2 (gauge) or 3 (histogram)"))?;
+        let family = registry.register_raw(&FamilyOptions {
+            kind,
+            name: options.name.text("name")?,
+            help: options.help.text("help")?,
+            unit: options.unit.text("unit")?,
+            label_names: &label_names,
+            bounds: options.bounds()?,
+            filter: choice(options.filter, Filter::from_u32, "filter", "0 to 3 (SPANPIN_FILTER_...)")?,
+            policy: choice(options.policy, Policy::from_u32, "policy", "0 to 3 (SPANPIN_POLICY_...)")?,
+            max_series: Some(options.max_series).filter(|most| *most != 0),
+        })?;
+        out.write(spanpin_family::pointer(&family));
+        Ok(())
+    };
+    done(register(), error)
+}
+
+/// A numbered choice; 0 leaves it to the library.
+fn choice<T>(number: u32, known: impl Fn(u32) -> Option<T>, what: &str, allowed: &str) -> Result<Option<T>, Error> {
+    match number {
+        0 => Ok(None),
+        number => known(number).map(Some).ok_or_else(|| bad_number(what, number, allowed)),
+    }
+}
+
+/// The series of a family with these label values.
+pub(crate) fn series(
+    family: Option<&spanpin_family>,
+    kind: Kind,
+    values: &Array<spanpin_str>,
+    values_len: usize,
+) -> Result<Pinned<Series>, Error> {
+    let family = &handle(family, "family")?.core;
+    if family.kind() != kind {
+        let is = " family is not one of this kind: use the spanpin_..._with function of its own kind";
+        return Err(Error::quoting(ErrorCode::WrongKind, "the ", family.kind().as_str(), is));
+    }
+    let values = values.elements(values_len, "values")?;
+    for value in values {
+        value.bytes("a label value")?;
+    }
+    let bytes = values.iter().map(|value| value.bytes("").unwrap_or_default());
+    let repaired = Repaired::of(bytes.clone())?;
+    let mut walk = repaired.walk();
+    family.child_raw(bytes.map(move |bytes| walk.next(bytes)))
+}

@@ -1,0 +1,166 @@
+//! Histograms.
+
+use core::ffi::c_char;
+
+use spanpin::Kind;
+
+use crate::boundary::{
+    Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
+    spanpin_series_view, spanpin_str,
+};
+use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::family::series;
+use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
+
+/// The histogram of these label values, made on the first call: the same values give the same pointer. Values stand
+/// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
+/// by U+FFFD. When the family has max_series of them, or memory is short, all further ones share the overflow
+/// series. Keep the pointer where you can. Threads: any; a known one is found without a lock. Allocates: for new ones.
+/// Ownership: `*out` lives as long as the registry. Returns: SPANPIN_STATUS_OK, NULL_POINTER, LABEL_COUNT, WRONG_KIND,
+/// OUT_OF_MEMORY. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_with(
+    family: Option<&spanpin_family>,
+    values: Array<spanpin_str>,
+    values_len: usize,
+    out: Out<'_, *mut spanpin_histogram>,
+    error: Out<'_, spanpin_error>,
+) -> spanpin_status {
+    let find = || {
+        let out = place(out, "out")?;
+        out.write(spanpin_histogram::pointer(&*series(family, Kind::Histogram, &values, values_len)?));
+        Ok(())
+    };
+    done(find(), error)
+}
+
+/// Counts `value` in its bucket and adds it to the sum; no exemplar. The value is in the base unit of the name, such as
+/// seconds. NaN is counted in a self-metric only; negative values and infinities are counted. Threads: any, without a
+/// lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER (`histogram`). Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_observe(histogram: Option<&spanpin_histogram>, value: f64) -> spanpin_status {
+    match histogram {
+        Some(histogram) => {
+            histogram.core.observe(value);
+            SPANPIN_STATUS_OK
+        }
+        None => SPANPIN_STATUS_NULL_POINTER,
+    }
+}
+
+/// Counts `value` and offers a span, with labels if you like, as the exemplar of its bucket. The family's filter and
+/// policy decide; with the defaults the sampled span of the greatest value since the last scrape is kept. NULL for
+/// `offer`, or a NULL span in it, only counts. NaN, negative values: as in spanpin_histogram_observe; infinities are
+/// counted and not offered. Labels over 128 code points, ids included, are dropped from the end. Threads: any, without a lock.
+/// Allocates: only for a label that is not UTF-8. Ownership: `offer` is read during the call. Returns: SPANPIN_STATUS_OK;
+/// NULL_POINTER, without counting when `histogram` is NULL; after counting: NULL_POINTER (labels), INVALID_TRACE_ID,
+/// INVALID_SPAN_ID. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_observe_trace(
+    histogram: Option<&spanpin_histogram>,
+    value: f64,
+    offer: Option<&spanpin_exemplar<'_>>,
+) -> spanpin_status {
+    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &histogram.core;
+    match pointed(series, offer) {
+        Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
+        Ok(Pointed { trace: None, .. }) => series.observe(value),
+        Err(error) => {
+            series.observe(value);
+            return done(Err(error), None);
+        }
+    }
+    SPANPIN_STATUS_OK
+}
+
+/// Counts `value` and offers the span of a W3C `traceparent` header, whose sampled flag counts. What is malformed costs
+/// the exemplar and not the observation. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a
+/// lock. Allocates: only for the refusal of a malformed header. Ownership: `traceparent` is read during the call.
+/// Returns: SPANPIN_STATUS_OK; NULL_POINTER, without counting when `histogram` is NULL; after counting: NULL_POINTER
+/// (`traceparent`), INVALID_TRACEPARENT. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_observe_traceparent(
+    histogram: Option<&spanpin_histogram>,
+    value: f64,
+    traceparent: Array<c_char>,
+    traceparent_len: usize,
+) -> spanpin_status {
+    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &histogram.core;
+    with_traceparent(
+        &traceparent,
+        traceparent_len,
+        |text| series.observe_traceparent(value, text),
+        || series.observe(value),
+    )
+}
+
+/// Counts `value` with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
+/// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+/// span and labels, only counts; the filter ALWAYS_OFF drops it. Labels over 128 code points, ids included, are
+/// dropped from the end. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a lock. Allocates:
+/// only for a label that is not UTF-8. Ownership: `exemplar` is read during the call. Returns: as
+/// spanpin_histogram_observe_trace. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_observe_exemplar(
+    histogram: Option<&spanpin_histogram>,
+    value: f64,
+    exemplar: Option<&spanpin_exemplar<'_>>,
+) -> spanpin_status {
+    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &histogram.core;
+    match pointed(series, exemplar) {
+        Ok(Pointed { trace: Some(trace), labels }) => series.observe_exemplar_trace(value, trace, labels.pairs()),
+        Ok(Pointed { labels, .. }) if !labels.is_empty() => series.observe_exemplar(value, labels.pairs()),
+        Ok(_) => series.observe(value),
+        Err(error) => {
+            series.observe(value);
+            return done(Err(error), None);
+        }
+    }
+    SPANPIN_STATUS_OK
+}
+
+/// Where the histogram's words lie, for languages that count without a call. Threads: any. Allocates: never.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_view(histogram: Option<&spanpin_histogram>, out: Out<'_, spanpin_series_view>) -> spanpin_status {
+    let view = || {
+        let out = place(out, "out")?;
+        out.write(spanpin_series_view::of(&handle(histogram, "histogram")?.core));
+        Ok(())
+    };
+    done(view(), None)
+}
+
+/// Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the
+/// bucket's gate, the budget and the filter. `seed` is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
+/// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero and a bucket that does not exist are ignored.
+/// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_offer(
+    histogram: Option<&spanpin_histogram>,
+    bucket: u32,
+    value: f64,
+    seed: u64,
+    trace_high: u64,
+    trace_low: u64,
+    span: u64,
+    flags: u32,
+) {
+    if let Some(histogram) = histogram
+        && let Some(context) = offer_context(&histogram.core, trace_high, trace_low, span, flags)
+    {
+        histogram.core.offer_ids(bucket, value, seed, context);
+    }
+}
+
+/// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+/// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_turn(histogram: Option<&spanpin_histogram>) {
+    if let Some(histogram) = histogram {
+        histogram.core.turn();
+    }
+}
