@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use crate::buckets::{DEFAULT_BOUNDS, validate};
 use crate::buffer::Buffer;
 use crate::clock::Clock;
-use crate::core::{Core, Itself, Settings};
+use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
 use crate::encode::self_metrics::RESERVED;
 use crate::encode::{Scrape, ScrapeRequest, scrape};
 use crate::error::{Error, ErrorCode};
@@ -98,7 +98,9 @@ impl Registry {
             return Err(Error::quoting(ErrorCode::InvalidOption, "exemplar label ", options.trace_id_label, text));
         }
         let clock = Clock::new();
-        let segment = Segment::on_heap(options.reserve_bytes, clock.wall_ms(), clock.mono_ms())?;
+        // The first scrape closes the first window however early it comes: there was none before it to share one with.
+        let opened_ms = clock.mono_ms().saturating_sub(WINDOW_LEAST_MS);
+        let segment = Segment::on_heap(options.reserve_bytes, clock.wall_ms(), opened_ms)?;
         let settings = Settings {
             exemplar_bytes: options.exemplar_bytes as u64,
             self_metrics: options.self_metrics,
