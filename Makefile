@@ -1,0 +1,63 @@
+# spanpin. `make help` lists the targets.
+
+PYTHON ?= python3
+CARGO  ?= cargo
+VENV   := build/venv
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build archive archive-cross venv test demo e2e bench loom fuzz prometheus generate format clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## check that the tools are there; name the package of one that is not
+	@$(PYTHON) tools/setup.py
+
+build: setup archive venv  ## the C library, the Go archive and the Python package, below build/
+	$(CARGO) build --release -p spanpin
+
+archive: setup  ## the C library and the archive of the Go module for this machine
+	$(CARGO) xtask archive
+
+archive-cross: setup  ## the same for arm64 and musl
+	$(CARGO) xtask archive --target aarch64-unknown-linux-gnu
+	$(CARGO) xtask archive --target x86_64-unknown-linux-musl
+
+venv: setup  ## build/venv: the Python package and what the tests need
+	@$(PYTHON) tools/venv.py
+
+test: archive venv  ## all suites; ends with `N passed, N failed, N skipped`. SUITES="go python" runs only these
+	@$(PYTHON) tests/run.py $(SUITES)
+
+demo: archive venv  ## the shop in four languages: slow requests and their traces. DEMO_ARGS=--once ends at once
+	@$(PYTHON) examples/shop/demo.py $(DEMO_ARGS)
+
+prometheus:  ## Prometheus 3 and promtool from their Go module, below build/prometheus-3
+	@sh tools/prometheus/build.sh
+
+e2e: archive venv prometheus  ## Prometheus 3, 60 scrapes by two servers and a curl loop
+	$(VENV)/bin/python -m pytest -q -rs tests/e2e --full
+
+bench: archive venv  ## side by side with the peers; writes benches/results/latest.json
+	$(VENV)/bin/python benches/run.py $(BENCH_ARGS)
+
+loom: setup  ## the models with higher bounds
+	LOOM_LONG=1 $(CARGO) test --release -p spanpin-loom
+
+fuzz: venv  ## random operations against the oracle
+	$(VENV)/bin/python tests/conformance/fuzz.py --count $(or $(COUNT),5000)
+
+generate:  ## write the generated files anew
+	$(CARGO) xtask header
+	$(CARGO) xtask symbols
+	$(CARGO) xtask layout
+
+format:  ## format the sources
+	$(CARGO) fmt --all
+	gofmt -w go-bindings
+	$(VENV)/bin/python -m ruff format python tests benches examples tools
+
+clean:  ## remove build output
+	rm -rf build
+	$(CARGO) clean
