@@ -143,7 +143,7 @@ SUITES = [
     go("go-race", "test", "-count=1", "-race", "-json", "./...", count=count_go),
     Suite("go-consumer", ["sh", "go-bindings/ci/consumer_test.sh"], count_summary, needs=("go", "gcc")),
     python("python-lint", "-m", "ruff", "check", "python", "tests", "benches", "examples"),
-    python("python-types", "-m", "mypy", "--strict", "spanpin", cwd="python"),
+    python("python-types", "-m", "mypy", cwd="python"),
     python("python-stubs", "-m", "mypy.stubtest", "spanpin", cwd="python"),
     python("python", "-m", "pytest", "-q", "tests", count=count_pytest, cwd="python"),
     python("conformance", "tests/conformance/run.py", count=count_summary, needs=("go", "gcc", "cargo")),

@@ -17,7 +17,7 @@ VENV = ROOT / "build" / "venv"
 STAMP = VENV / "built-from"
 REQUIREMENTS = ["python/requirements-dev.txt", "tests/requirements.txt"]
 SOURCES = ["Cargo.toml", "Cargo.lock", "rust-core/Cargo.toml", "rust-core/src", "python/Cargo.toml", "python/src"]
-SOURCES += ["python/spanpin", "python/pyproject.toml", *REQUIREMENTS]
+SOURCES += ["python/package", "python/pyproject.toml", "python/README.md", *REQUIREMENTS]
 
 
 def files(path: Path) -> list[Path]:
