@@ -22,7 +22,10 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 class MissingPrerequisite(Exception):
-    """Something the machine lacks; the message names it and the remedy."""
+    """A tool the machine lacks; the message names it and the remedy.
+
+    What the project itself builds is no prerequisite: without it a test fails.
+    """
 
 
 def build_folder() -> pathlib.Path:
@@ -45,17 +48,20 @@ def _need(tool: str, remedy: str) -> None:
         raise MissingPrerequisite(f"{tool} was not found; {remedy}")
 
 
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _python() -> list[str]:
-    for module in ("spanpin", "opentelemetry.sdk"):
-        try:
-            found = importlib.util.find_spec(module) is not None
-        except ModuleNotFoundError:
-            found = False
-        if not found:
-            raise MissingPrerequisite(
-                f"Python module {module} is not installed in {sys.executable}; "
-                "run: pip install ./python -r tests/e2e/requirements.txt"
-            )
+    if not _installed("opentelemetry.sdk"):
+        raise MissingPrerequisite(
+            "Python module opentelemetry.sdk was not found; run: pip install -r tests/e2e/requirements.txt"
+        )
+    if not _installed("spanpin"):
+        raise RuntimeError(f"{sys.executable} has no module spanpin; run: pip install ./python")
     return [sys.executable, str(SOURCES / "python" / "service.py")]
 
 
@@ -73,7 +79,7 @@ def _c() -> list[str]:
     library = pathlib.Path(os.environ.get("SPANPIN_C_DIR", ROOT / "build" / "c"))
     archive = library / "lib" / "libspanpin.a"
     if not archive.exists():
-        raise MissingPrerequisite(f"{archive} does not exist; run: make c")
+        raise RuntimeError(f"{archive} does not exist; run: make c")
     binary = build_folder() / "service-c"
     warnings = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
     sources = [str(p) for p in sorted((SOURCES / "c").glob("*.c"))]
