@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Holds a runner against the oracle on random sequences of operations.
 
-    fuzz.py --seed 1 --count 2000 [--runner "COMMAND"] [--keep DIR]
+    fuzz.py --seed 1 --count 2000 [--runner "COMMAND"] [--traced] [--keep DIR]
 
 COMMAND takes a cases directory and an output directory; by default it is the
-Rust runner. A sequence on which the two differ is written to DIR as a case.
+Rust runner. With --traced every observation of a histogram or counter names a
+trace, as runners need that otherwise take the active span. A sequence on which the two differ is written to DIR as a case.
 Sequences on which the documents leave a choice are not used: see README.md.
 """
 
@@ -28,8 +29,8 @@ BATCH = 500
 class Sequence:
     """One random case: families, then a timeline of observations and scrapes."""
 
-    def __init__(self, seed):
-        self.random = random.Random(seed)
+    def __init__(self, seed, traced=False):
+        self.random, self.traced = random.Random(seed), traced
         self.ops, self.spans = [], 0
         self.mono, self.wall_ahead = 0, 0
 
@@ -53,7 +54,7 @@ class Sequence:
         self.spans += 1
         trace_id, span_id = f"{pick.getrandbits(100):x}".rjust(32, "a"), f"{self.spans:016x}"
         flags = pick.choice([1, 1, 1, 0, 3])
-        if kind < 0.2:
+        if kind < 0.2 and not self.traced:
             return {}
         if kind < 0.3:
             return {"traceparent": f"00-{trace_id}-{span_id}-{flags:02x}"}
@@ -125,14 +126,14 @@ def write_case(folder, ops, rule):
     (folder / "ops.json").write_text(f'{{"rule": {json.dumps(rule)},\n "ops": [\n  {lines}\n]}}\n')
 
 
-def batch(seeds, runner, keep):
+def batch(seeds, runner, traced, keep):
     """The number of sequences that ran, and of those that differed."""
     with tempfile.TemporaryDirectory() as scratch:
         cases, output = pathlib.Path(scratch, "cases"), pathlib.Path(scratch, "output")
         output.mkdir()
         expected, sequences = {}, {}
         for seed in seeds:
-            ops = Sequence(seed).build()
+            ops = Sequence(seed, traced).build()
             try:
                 bodies = replay(ops)
             except CaseError:
@@ -162,12 +163,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--runner", default=RUST, help="command of the runner to hold against the oracle")
+    parser.add_argument("--traced", action="store_true", help="no observations without a trace")
     parser.add_argument("--keep", type=pathlib.Path, help="where to write sequences that differ")
     options = parser.parse_args()
     ran = wrong = 0
     seeds = range(options.seed, options.seed + options.count)
     for start in range(0, len(seeds), BATCH):
-        one = batch(seeds[start : start + BATCH], options.runner, options.keep)
+        one = batch(seeds[start : start + BATCH], options.runner, options.traced, options.keep)
         ran, wrong = ran + one[0], wrong + one[1]
     print(f"fuzz: {ran} sequences, {wrong} differ")
     return 1 if wrong or not ran else 0

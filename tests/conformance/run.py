@@ -85,6 +85,15 @@ def textparse(options):
     return run([BUILD / "textparse", options.cases])
 
 
+def listed(options):
+    """Every case is in the README's table of rules."""
+    table = (HERE / "README.md").read_text("utf-8")
+    absent = [path.parent.name for path in options.cases.glob("*/ops.json") if f"`{path.parent.name}`" not in table]
+    if absent:
+        raise RuntimeError(f"README.md does not name {', '.join(absent)}")
+    return ""
+
+
 def difference(expected, got):
     """Where two files part, or None."""
     if not got.exists():
@@ -144,7 +153,7 @@ def main():
     cases = sorted(path.parent for path in options.cases.glob("*/ops.json"))
     if not cases:
         parser.error(f"no cases in {options.cases}")
-    checks = [] if options.only_runners else [oracle, prometheus_client, textparse]
+    checks = [] if options.only_runners else [listed, oracle, prometheus_client, textparse]
     results = [run_check(check, options) for check in checks]
     results += [run_language(language, options, cases) for language in options.lang.split(",")]
     passed, failed, skipped = map(sum, zip(*results))
