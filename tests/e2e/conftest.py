@@ -1,15 +1,14 @@
 import pytest
 
-from e2e_run import FORMS, Form, make_run
+from e2e_run import FULL, SHORT, Form, make_run
 from fleet import LANGUAGES
 
 
 def pytest_addoption(parser) -> None:
     parser.addoption(
-        "--form",
-        choices=sorted(FORMS),
-        default="short",
-        help="short: Debian's Prometheus, few scrapes; full: Prometheus 3 from its Go module, 60 scrapes",
+        "--full",
+        action="store_true",
+        help="Prometheus 3 from its Go module and 60 scrapes; without it Debian's Prometheus and 12",
     )
     parser.addoption(
         "--languages",
@@ -33,7 +32,7 @@ def _languages(config) -> list[str]:
 
 @pytest.fixture(scope="session")
 def form(request) -> Form:
-    return FORMS[request.config.getoption("--form")]
+    return FULL if request.config.getoption("--full") else SHORT
 
 
 @pytest.fixture(scope="session")

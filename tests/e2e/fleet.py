@@ -79,7 +79,7 @@ def _c() -> list[str]:
     library = pathlib.Path(os.environ.get("SPANPIN_C_DIR", ROOT / "build" / "c"))
     archive = library / "lib" / "libspanpin.a"
     if not archive.exists():
-        raise RuntimeError(f"{archive} does not exist; run: make c")
+        raise RuntimeError(f"{archive} does not exist; run: make archive")
     binary = build_folder() / "service-c"
     warnings = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
     sources = [str(p) for p in sorted((SOURCES / "c").glob("*.c"))]
