@@ -151,7 +151,7 @@ func (c *Counter) AddExemplar(v float64, e Exemplar) {
 		c.addExemplarLabels(v, e)
 		return
 	}
-	c.handle.AddExemplar(v, e.Trace.span, capi.Labels{})
+	c.handle.AddExemplarIDs(v, e.Trace.span)
 	runtime.KeepAlive(c)
 }
 

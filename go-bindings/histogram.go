@@ -152,7 +152,7 @@ func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
 		h.observeExemplarLabels(v, e)
 		return
 	}
-	h.handle.ObserveExemplar(v, e.Trace.span, capi.Labels{})
+	h.handle.ObserveExemplarIDs(v, e.Trace.span)
 	runtime.KeepAlive(h)
 }
 

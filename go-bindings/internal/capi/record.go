@@ -15,6 +15,8 @@ package capi
 #cgo nocallback spanpin_counter_offer
 #cgo nocallback spanpin_histogram_turn
 #cgo nocallback spanpin_counter_turn
+#cgo nocallback spanpin_go_histogram_exemplar_ids
+#cgo nocallback spanpin_go_counter_exemplar_ids
 #include "record.h"
 */
 import "C"
@@ -61,6 +63,12 @@ func (h Histogram) ObserveTrace(v float64, s Span, l Labels) {
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
 }
 
+// ObserveExemplarIDs is ObserveExemplar without labels.
+func (h Histogram) ObserveExemplarIDs(v float64, s Span) {
+	C.spanpin_go_histogram_exemplar_ids(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+		C.uint64_t(s.Span), C.uint32_t(s.Flags))
+}
+
 // ObserveExemplar counts v and records an explicit exemplar.
 func (h Histogram) ObserveExemplar(v float64, s Span, l Labels) {
 	text, lengths, n := l.c()
@@ -82,6 +90,12 @@ func (c Counter) AddTrace(v float64, s Span, l Labels) {
 	text, lengths, n := l.c()
 	C.spanpin_go_counter_trace(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
+}
+
+// AddExemplarIDs is AddExemplar without labels.
+func (c Counter) AddExemplarIDs(v float64, s Span) {
+	C.spanpin_go_counter_exemplar_ids(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+		C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 
 // AddExemplar adds v and records an explicit exemplar.
