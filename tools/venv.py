@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / "build" / "venv"
 STAMP = VENV / "built-from"
 REQUIREMENTS = ["python/requirements-dev.txt", "tests/requirements.txt"]
+REQUIREMENTS += ["tests/deploy/requirements.txt", "tests/e2e/requirements.txt"]
 SOURCES = ["Cargo.toml", "Cargo.lock", "rust-core/Cargo.toml", "rust-core/src", "python/Cargo.toml", "python/src"]
 SOURCES += ["python/package", "python/pyproject.toml", "python/README.md", *REQUIREMENTS]
 
