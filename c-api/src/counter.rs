@@ -125,7 +125,10 @@ pub extern "C" fn spanpin_counter_add_exemplar(
 /// Where the counter's words lie, for languages that count without a call. Threads: any. Allocates: never.
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_counter_view(counter: Option<&spanpin_counter>, out: Out<'_, spanpin_series_view>) -> spanpin_status {
+pub extern "C" fn spanpin_counter_view(
+    counter: Option<&spanpin_counter>,
+    out: Out<'_, spanpin_series_view>,
+) -> spanpin_status {
     let view = || {
         let out = place(out, "out")?;
         out.write(spanpin_series_view::of(&handle(counter, "counter")?.core));

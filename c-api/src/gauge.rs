@@ -60,7 +60,10 @@ pub extern "C" fn spanpin_gauge_add(gauge: Option<&spanpin_gauge>, amount: f64) 
 /// Where the gauge's words lie, for languages that count without a call. Threads: any. Allocates: never.
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_gauge_view(gauge: Option<&spanpin_gauge>, out: Out<'_, spanpin_series_view>) -> spanpin_status {
+pub extern "C" fn spanpin_gauge_view(
+    gauge: Option<&spanpin_gauge>,
+    out: Out<'_, spanpin_series_view>,
+) -> spanpin_status {
     let view = || {
         let out = place(out, "out")?;
         out.write(spanpin_series_view::of(&handle(gauge, "gauge")?.core));

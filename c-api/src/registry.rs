@@ -5,7 +5,10 @@ use core::ptr;
 
 use spanpin::{Registry, RegistryOptions, ScraperIdentity};
 
-use crate::boundary::{Out, default_registry, done, free_registry, handle, place, spanpin_error, spanpin_registry, spanpin_registry_options};
+use crate::boundary::{
+    Out, default_registry, done, free_registry, handle, place, spanpin_error, spanpin_registry,
+    spanpin_registry_options,
+};
 use crate::status::spanpin_status;
 
 /// Scrapers are told apart by what they ask for and where they come from. The default.
@@ -58,7 +61,11 @@ pub extern "C" fn spanpin_registry_free(registry: Option<Box<spanpin_registry>>)
 /// monotonic milliseconds, until the next call. Threads: any. Allocates: never.
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_registry_set_clock(registry: Option<&spanpin_registry>, wall_ms: u64, mono_ms: u64) -> spanpin_status {
+pub extern "C" fn spanpin_registry_set_clock(
+    registry: Option<&spanpin_registry>,
+    wall_ms: u64,
+    mono_ms: u64,
+) -> spanpin_status {
     let set = || {
         handle(registry, "registry")?.registry.set_clock(wall_ms, mono_ms);
         Ok(())

@@ -2,7 +2,9 @@
 
 use spanpin::{ScrapeRequest, Scraper};
 
-use crate::boundary::{Out, done, handle, place, spanpin_error, spanpin_registry, spanpin_scrape_options, spanpin_scrape_result};
+use crate::boundary::{
+    Out, done, handle, place, spanpin_error, spanpin_registry, spanpin_scrape_options, spanpin_scrape_result,
+};
 use crate::status::spanpin_status;
 
 /// Writes what the registry has recorded, in the format the scraper accepts: OpenMetrics 1.0, which alone has

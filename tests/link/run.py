@@ -60,6 +60,20 @@ def in_c(build, ours_first, lto):
     return test
 
 
+def unreduced_collides(folder):
+    """The control: what rustc writes, not reduced, must fail, or the runs above prove nothing."""
+    raw = sorted(TARGET.parent.glob("*-linux-*/capi/libspanpin_static.a"))
+    machine = [path for path in raw if path.parts[-3].startswith(platform.machine()) and "-gnu" in path.parts[-3]]
+    if not machine:
+        raise Skip("the target folder has no libspanpin_static.a for this machine: cargo xtask archive")
+    result = subprocess.run(
+        [CC, "-I", ROOT / "build" / "c" / "include", HERE / "both.c", machine[0], other_library(False),
+         "-lpthread", "-ldl", "-lm", "-lgcc_s", "-o", folder / "both"],
+        capture_output=True, text=True, timeout=TIMEOUT,
+    )
+    assert result.returncode != 0 and "rust_eh_personality" in result.stderr, result.stderr or "it was linked"
+
+
 def in_go(lto):
     def test(folder):
         go = shutil.which("go")
@@ -72,7 +86,7 @@ def in_go(lto):
             raise Skip("go-bindings/lib has no archive for this machine: cargo xtask archive")
         program = folder / "both"
         environment = {**os.environ, "CGO_LDFLAGS": f"{other_library(lto)} -lpthread -ldl -lm -lgcc_s", "CGO_ENABLED": "1"}
-        run([go, "build", "-a=false", "-o", program, "."], cwd=HERE / "go", env=environment)
+        run([go, "build", "-o", program, "."], cwd=HERE / "go", env=environment)
         page = run([program])
         assert "seconds_count 3" in page and TRACE in page, page
 
@@ -86,7 +100,9 @@ def tests():
             order = "ours-first" if ours_first else "other-first"
             yield f"{build}/{order}", in_c(build, ours_first, lto=False)
             yield f"{build}/{order}/lto", in_c(build, ours_first, lto=True)
+    yield "unreduced-collides", unreduced_collides
     yield "go", in_go(lto=False)
+    yield "go/lto", in_go(lto=True)
 
 
 def main():

@@ -39,16 +39,24 @@ const GO_FOLDERS: [(&str, &str); 4] = [
     ("aarch64-unknown-linux-musl", "linux_arm64_musl"),
 ];
 
-/// This machine's archive, and those of the other Linux targets whose standard library is installed.
+/// This machine's target, and every other Linux target whose standard library is installed.
+pub fn targets(project: &Project) -> Result<Vec<String>> {
+    let host = project.host()?;
+    let libraries = project.sysroot()?.join("lib/rustlib");
+    let others = GO_FOLDERS.iter().map(|(target, _)| *target).filter(|target| *target != host);
+    let (there, missing): (Vec<&str>, Vec<&str>) =
+        others.partition(|target| libraries.join(target).join("lib").exists());
+    for target in missing {
+        println!("{target}: skipped, its standard library is not installed (rustup target add {target})");
+    }
+    Ok(std::iter::once(host.as_str()).chain(there).map(str::to_owned).collect())
+}
+
+/// The archive of each of `targets`.
 pub fn all(project: &Project) -> Result<()> {
     let host = project.host()?;
-    run_for(project, &Options::default(), &host)?;
-    for (target, _) in GO_FOLDERS.iter().filter(|(target, _)| *target != host) {
-        if project.sysroot()?.join("lib/rustlib").join(target).join("lib").exists() {
-            run_for(project, &Options { target: Some((*target).to_owned()), ..Options::default() }, &host)?;
-        } else {
-            println!("{target}: skipped, its standard library is not installed (rustup target add {target})");
-        }
+    for target in targets(project)? {
+        run_for(project, &Options { target: Some(target), ..Options::default() }, &host)?;
     }
     Ok(())
 }

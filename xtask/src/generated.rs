@@ -1,6 +1,5 @@
 //! Files that are generated and checked in: written, or compared.
 
-
 use crate::project::{self, Project, Result};
 
 /// What to do with a generated file.
@@ -36,7 +35,8 @@ pub fn file(project: &Project, relative: &str, content: &str, mode: Mode, comman
             Ok(())
         }
         Mode::Check => {
-            let place = current.map_or_else(|| "the file is missing".to_owned(), |text| first_difference(&text, content));
+            let place =
+                current.map_or_else(|| "the file is missing".to_owned(), |text| first_difference(&text, content));
             Err(format!("{relative} is not what the sources give: {place}\nrepair it with: cargo xtask {command}"))
         }
     }
@@ -55,4 +55,3 @@ fn first_difference(current: &str, wanted: &str) -> String {
     }
     format!("it ends at line {number}, too early")
 }
-

@@ -48,46 +48,62 @@ fn header(entries: &[(&str, u64)]) -> String {
 type Constant = (&'static str, &'static str, u64);
 
 const GO_GROUPS: [(&str, &[Constant]); 6] = [
-    ("LayoutVersion is raised whenever a word moves or changes its meaning.", &[
-        ("LayoutVersion", "layout_version_value", 1),
-    ]),
-    ("Offsets in bytes from the start of the segment header.", &[
-        ("HeaderEpoch", "header_epoch", 1),
-        ("HeaderOpenedMs", "header_opened_ms", 1),
-        ("HeaderTallies", "header_tallies", 1),
-    ]),
-    ("Numbers of the words at HeaderTallies.", &[
-        ("TallyDropUnsampled", "drop_unsampled", 1),
-        ("TallyDropNoSpan", "drop_no_span", 1),
-        ("TallyDropInvalidID", "drop_invalid_id", 1),
-        ("TallyDropFilter", "drop_filter", 1),
-        ("TallyDropBudget", "drop_budget", 1),
-        ("TallyDropNonfinite", "drop_nonfinite", 1),
-        ("TallyOffered", "tally_offered", 1),
-        ("TallyNaN", "tally_nan", 1),
-        ("TallyInvalid", "tally_invalid_increment", 1),
-        ("TallyOverflow", "tally_overflow", 1),
-    ]),
-    ("Words of the cells, in bytes from their start.", &[
-        ("HistogramSum", "histogram_sum_word", 8),
-        ("HistogramBuckets", "histogram_counts_word", 8),
-        ("CounterWhole", "counter_whole_word", 8),
-        ("CounterFraction", "counter_fraction_word", 8),
-        ("CounterFractions", "counter_fractions_word", 8),
-        ("GaugeValue", "", 0),
-    ]),
-    ("The gate of one bucket.", &[
-        ("GateSize", "gate_size", 1),
-        ("GateHead", "gate_head", 1),
-        ("GateRing", "gate_ring", 1),
-        ("GateBudget", "gate_budget", 1),
-    ]),
-    ("Limits of the exemplar rule.", &[
-        ("PrioShut", "priority_shut_value", 1),
-        ("BudgetLimit", "budget_count", 1),
-        ("TurnMask", "clock_every_mask", 1),
-        ("TurnMs", "window_most_ms", 1),
-    ]),
+    (
+        "LayoutVersion is raised whenever a word moves or changes its meaning.",
+        &[("LayoutVersion", "layout_version_value", 1)],
+    ),
+    (
+        "Offsets in bytes from the start of the segment header.",
+        &[
+            ("HeaderEpoch", "header_epoch", 1),
+            ("HeaderOpenedMs", "header_opened_ms", 1),
+            ("HeaderTallies", "header_tallies", 1),
+        ],
+    ),
+    (
+        "Numbers of the words at HeaderTallies.",
+        &[
+            ("TallyDropUnsampled", "drop_unsampled", 1),
+            ("TallyDropNoSpan", "drop_no_span", 1),
+            ("TallyDropInvalidID", "drop_invalid_id", 1),
+            ("TallyDropFilter", "drop_filter", 1),
+            ("TallyDropBudget", "drop_budget", 1),
+            ("TallyDropNonfinite", "drop_nonfinite", 1),
+            ("TallyOffered", "tally_offered", 1),
+            ("TallyNaN", "tally_nan", 1),
+            ("TallyInvalid", "tally_invalid_increment", 1),
+            ("TallyOverflow", "tally_overflow", 1),
+        ],
+    ),
+    (
+        "Words of the cells, in bytes from their start.",
+        &[
+            ("HistogramSum", "histogram_sum_word", 8),
+            ("HistogramBuckets", "histogram_counts_word", 8),
+            ("CounterWhole", "counter_whole_word", 8),
+            ("CounterFraction", "counter_fraction_word", 8),
+            ("CounterFractions", "counter_fractions_word", 8),
+            ("GaugeValue", "", 0),
+        ],
+    ),
+    (
+        "The gate of one bucket.",
+        &[
+            ("GateSize", "gate_size", 1),
+            ("GateHead", "gate_head", 1),
+            ("GateRing", "gate_ring", 1),
+            ("GateBudget", "gate_budget", 1),
+        ],
+    ),
+    (
+        "Limits of the exemplar rule.",
+        &[
+            ("PrioShut", "priority_shut_value", 1),
+            ("BudgetLimit", "budget_count", 1),
+            ("TurnMask", "clock_every_mask", 1),
+            ("TurnMs", "window_most_ms", 1),
+        ],
+    ),
 ];
 
 fn go(names: &BTreeMap<&str, u64>) -> Result<String> {
@@ -105,7 +121,8 @@ fn go(names: &BTreeMap<&str, u64>) -> Result<String> {
                 None if source.is_empty() => 0,
                 None => return Err(format!("the core's layout has no {source}")),
             };
-            let shown = if *name == "PrioShut" { format!("{number:#010X}").replace("0X", "0x") } else { number.to_string() };
+            let shown =
+                if *name == "PrioShut" { format!("{number:#010X}").replace("0X", "0x") } else { number.to_string() };
             lines.push((name, shown));
         }
         match lines.as_slice() {

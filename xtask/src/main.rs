@@ -29,7 +29,7 @@ cargo xtask <command>
                         and libspanpin.a into go-bindings/lib. T is a Rust target; its standard library must be
                         installed (rustup target add T)
   archives              archive for this machine, and for every other Linux target that is installed
-  prove                 fails if a panic can be reached from a spanpin_ function
+  prove                 fails if a panic can be reached from a spanpin_ function, on any of these targets
 ";
 
 fn main() -> ExitCode {

@@ -16,10 +16,7 @@ pub fn write(project: &Project, folder: &Path) -> Result<()> {
     project::write(&folder.join("lib/pkgconfig/spanpin.pc"), PKG_CONFIG.replace("@VERSION@", &version).as_bytes())?;
     let cmake = folder.join("lib/cmake/spanpin");
     project::write(&cmake.join("spanpin-config.cmake"), CMAKE.as_bytes())?;
-    project::write(
-        &cmake.join("spanpin-config-version.cmake"),
-        CMAKE_VERSION.replace("@VERSION@", &version).as_bytes(),
-    )
+    project::write(&cmake.join("spanpin-config-version.cmake"), CMAKE_VERSION.replace("@VERSION@", &version).as_bytes())
 }
 
 const PKG_CONFIG: &str = "\

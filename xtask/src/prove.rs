@@ -13,19 +13,28 @@ use crate::{archive, symbols};
 
 const NEVER: &str = "spanpin_error_a_panic_is_reachable";
 
+/// Proves it for this machine and for every other target whose standard library is installed.
 pub fn run(project: &Project) -> Result<()> {
     let tools = Tools::find(project)?;
+    for target in archive::targets(project)? {
+        prove(project, &tools, &target)?;
+    }
+    Ok(())
+}
+
+fn prove(project: &Project, tools: &Tools, target: &str) -> Result<()> {
     let names = symbols::names(project)?;
-    let host = project.host()?;
-    let raw = archive::build(project, &host, "capi", Some("--cfg spanpin_prove_no_panic"))?;
-    let reduced = reduce::reduce(&tools, &raw, &names, &project.target_dir.join("prove/reduce"))?;
+    let raw = archive::build(project, target, "capi", Some("--cfg spanpin_prove_no_panic"))?;
+    let reduced = reduce::reduce(tools, &raw, &names, &project.target_dir.join("prove/reduce").join(target))?;
     let wanted = reduce::undefined(&reduced.object)?;
     if !wanted.iter().any(|name| name == NEVER) {
-        println!("no panic is reachable from the {} functions; needed from outside: {}", names.len(), wanted.join(" "));
+        println!("{target}: no panic is reachable from the {} functions; they need {}", names.len(), wanted.join(" "));
         return Ok(());
     }
-    let mut message = "a panic is reachable. Paths to it, from the function C calls:\n".to_owned();
+    let mut message = format!("{target}: a panic is reachable. Paths to it, from the function C calls:\n");
+    let readable = demangled(&reduced.whole)?;
     for path in paths(&callers(&reduced.whole)?) {
+        let path: Vec<&str> = path.iter().map(|name| readable.get(name).unwrap_or(name).as_str()).collect();
         message.push_str("  ");
         message.push_str(&path.join("\n    -> "));
         message.push('\n');
@@ -35,7 +44,7 @@ pub fn run(project: &Project) -> Result<()> {
 
 /// For each function of an object, the functions that mention it.
 fn callers(object: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let text = output(Command::new("objdump").args(["-dr", "--demangle=rust"]).arg(object))?;
+    let text = output(Command::new("objdump").args(["-dr"]).arg(object))?;
     let mut callers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut current = String::new();
     for line in text.lines() {
@@ -43,7 +52,7 @@ fn callers(object: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
             current = name.1.to_owned();
         } else if let Some((_, target)) = line.split_once("R_X86_64_").or_else(|| line.split_once("R_AARCH64_")) {
             let target = target.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
-            let target = strip_offset(target.strip_prefix(".text.").unwrap_or(&target)).to_owned();
+            let target = function_of(&target).to_owned();
             if target != current {
                 callers.entry(target).or_default().insert(current.clone());
             }
@@ -52,9 +61,21 @@ fn callers(object: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
     Ok(callers)
 }
 
-fn strip_offset(name: &str) -> &str {
-    let end = name.rfind("-0x").or_else(|| name.rfind("+0x")).unwrap_or(name.len());
-    name.get(..end).unwrap_or(name)
+/// The readable form of each name. Relocations name sections as well as functions, so all reading is done with the
+/// names of the object.
+fn demangled(object: &Path) -> Result<BTreeMap<String, String>> {
+    let plain = output(Command::new("nm").arg(object))?;
+    let readable = output(Command::new("nm").arg("--demangle=rust").arg(object))?;
+    let name = |line: &str| line.get(19..).unwrap_or_default().to_owned();
+    Ok(plain.lines().map(name).zip(readable.lines().map(name)).collect())
+}
+
+/// The function a relocation leads to: it is named itself, or its section is, with an offset.
+fn function_of(target: &str) -> &str {
+    let end = target.rfind("-0x").or_else(|| target.rfind("+0x")).unwrap_or(target.len());
+    let name = target.get(..end).unwrap_or(target);
+    let prefixes = [".text.unlikely.", ".text.hot.", ".text.cold.", ".text."];
+    prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
 /// The shortest path to the panic from each function that nobody calls, at most twenty.
@@ -81,4 +102,25 @@ fn paths(callers: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         open = next;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relocations_name_functions_or_their_sections() {
+        assert_eq!(function_of("spanpin_version-0x4"), "spanpin_version");
+        assert_eq!(function_of(".text.unlikely._RNv9panic_fmt-0x4"), "_RNv9panic_fmt");
+        assert_eq!(function_of(".text._RNv1f+0x10"), "_RNv1f");
+    }
+
+    #[test]
+    fn paths_start_at_a_function_nobody_calls() {
+        let callers = BTreeMap::from([
+            (NEVER.to_owned(), BTreeSet::from(["handler".to_owned()])),
+            ("handler".to_owned(), BTreeSet::from(["a".to_owned(), "b".to_owned()])),
+        ]);
+        assert_eq!(paths(&callers), [["a", "handler", NEVER], ["b", "handler", NEVER]]);
+    }
 }

@@ -68,12 +68,14 @@ pub fn reduce(tools: &Tools, archive: &Path, symbols: &[String], folder: &Path) 
     let mut keep = "--keep-global-symbols=".to_owned();
     keep.push_str(&list.display().to_string());
     // Bitcode sections of the precompiled core confuse GNU ar; nobody needs them.
-    call(tools
-        .objcopy()
-        .arg(keep)
-        .args(["--strip-unneeded", "-R", ".llvmbc", "-R", ".llvmcmd", "-R", ".comment"])
-        .arg(&whole)
-        .arg(&object))?;
+    call(
+        tools
+            .objcopy()
+            .arg(keep)
+            .args(["--strip-unneeded", "-R", ".llvmbc", "-R", ".llvmcmd", "-R", ".comment"])
+            .arg(&whole)
+            .arg(&object),
+    )?;
     Ok(Reduced { whole, object })
 }
 

@@ -66,7 +66,10 @@ pub fn check(project: &Project, faults: &mut Vec<String>) -> Result<usize> {
         } else {
             for line in text.lines().filter(|line| line.contains("path = \"") && line.contains("version = \"")) {
                 let found = line.split("version = \"").nth(1).and_then(|rest| rest.split('"').next());
-                compare(&format!("{manifest}, {}", line.split(' ').next().unwrap_or_default()), found.map(str::to_owned));
+                compare(
+                    &format!("{manifest}, {}", line.split(' ').next().unwrap_or_default()),
+                    found.map(str::to_owned),
+                );
             }
         }
     }
