@@ -5,7 +5,6 @@ import pathlib
 import re
 
 import yaml
-
 from deploy_files import DEPLOY, check, documents, one
 
 METRICS = {"shop_request_duration_seconds_bucket", "shop_request_duration_seconds_count", "shop_errors_total"}

@@ -1,7 +1,6 @@
 """The Kubernetes and operator objects name each other, and no field is missing that exemplars need."""
 
 import pytest
-
 from deploy_files import DEPLOY, documents, one
 
 SERVICES = {"users-python": 8101, "users-go": 8102, "orders-c": 8103, "orders-rust": 8104}

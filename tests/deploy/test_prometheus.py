@@ -4,7 +4,6 @@ import pathlib
 
 import pytest
 import yaml
-
 from deploy_files import DEPLOY, check, documents, one
 
 FLAG = "--enable-feature=exemplar-storage"

@@ -1,5 +1,4 @@
 import pytest
-
 from e2e_run import FULL, SHORT, Form, make_run
 from fleet import LANGUAGES
 

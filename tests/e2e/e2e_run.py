@@ -10,12 +10,11 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-import pytest
-
 import buckets
+import pytest
 from control_target import ControlTarget
 from curl_loop import CurlLoop
-from fleet import LANGUAGES, ROOT, MissingPrerequisite, Service
+from fleet import ROOT, MissingPrerequisite, Service
 from prometheus_server import Exemplar, Prometheus
 from traffic import Client, Sent, Traffic
 

@@ -4,12 +4,11 @@ import collections
 import math
 import time
 
-import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-
 import buckets
+import pytest
 from e2e_run import BUCKET_SERIES, COUNTER_SERIES, JOBS, Run
 from fleet import Service
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_server import Exemplar, Prometheus
 from traffic import Client
 
