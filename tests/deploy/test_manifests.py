@@ -101,8 +101,7 @@ def test_used_config_maps_exist() -> None:
 def test_kustomization_names_the_images_of_the_shop() -> None:
     images = {entry["name"] for entry in documents("kustomization.yaml")[0]["images"]}
     used = {
-        one("kubernetes/shop.yaml", "Deployment", service)["spec"]["template"]["spec"]["containers"][0]["image"]
-        for service in SERVICES
+        one("kubernetes/shop.yaml", "Deployment", service)["spec"]["template"]["spec"]["containers"][0]["image"] for service in SERVICES
     }
     assert images == used
 

@@ -81,10 +81,7 @@ def find_prometheus(form: Form) -> str:
 
 
 def _jobs(name: str, services: dict[str, Service]) -> list[dict]:
-    targets = [
-        {"targets": [f"127.0.0.1:{service.port}"], "labels": {"service": language}}
-        for language, service in services.items()
-    ]
+    targets = [{"targets": [f"127.0.0.1:{service.port}"], "labels": {"service": language}} for language, service in services.items()]
     return [
         {"job_name": "own", "params": {"replica": [name]}, "static_configs": targets},
         {"job_name": "shared", "static_configs": targets},
@@ -98,12 +95,7 @@ def _wait_for_scrapes(run: Run, count: int, since: float) -> None:
         for language, service in run.services.items():
             if not service.is_running():
                 raise RuntimeError(f"the {language} service ended:\n{service.log_tail()}")
-        made = [
-            server.scrapes(since).get((job, language), 0)
-            for server in run.servers
-            for job in JOBS
-            for language in run.services
-        ]
+        made = [server.scrapes(since).get((job, language), 0) for server in run.servers for job in JOBS for language in run.services]
         if made and min(made) >= count:
             return
         time.sleep(0.5)
@@ -115,9 +107,7 @@ def _probe(run: Run) -> None:
     """Send one sampled request into each bucket of a fresh route, then watch two scrapes."""
     for number, (language, service) in enumerate(run.services.items()):
         client = Client(service.port, service.ledger, seed=9000 + number)
-        run.probes[language] = [
-            client.send("/probe", low + 0.001, "sampled") for low in (0.0, *buckets.BOUNDS[:-1])
-        ]
+        run.probes[language] = [client.send("/probe", low + 0.001, "sampled") for low in (0.0, *buckets.BOUNDS[:-1])]
     # Prometheus may move a scrape's time by a few milliseconds.
     since = time.time() + 0.01
     waiting = {(s.name, job, lang): s for s in run.servers for job in JOBS for lang in run.services}

@@ -35,9 +35,7 @@ def build_folder() -> pathlib.Path:
 
 
 def _run(command: list[str], folder: pathlib.Path, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, check=False
-    )
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, check=False)
     if done.returncode != 0:
         output = (done.stdout + done.stderr).decode(errors="replace")
         raise RuntimeError(f"{' '.join(command)} in {folder} exited {done.returncode}:\n{output[-6000:]}")
@@ -57,9 +55,7 @@ def _installed(module: str) -> bool:
 
 def _python() -> list[str]:
     if not _installed("opentelemetry.sdk"):
-        raise MissingPrerequisite(
-            "Python module opentelemetry.sdk was not found; run: pip install -r tests/e2e/requirements.txt"
-        )
+        raise MissingPrerequisite("Python module opentelemetry.sdk was not found; run: pip install -r tests/e2e/requirements.txt")
     if not _installed("spanpin"):
         raise RuntimeError(f"{sys.executable} has no module spanpin; run: pip install ./python")
     return [sys.executable, str(SOURCES / "python" / "service.py")]
@@ -113,15 +109,11 @@ class Service:
         command = BUILDERS[self.language]()
         # The services end when their standard input does, so none outlives a
         # test run that was killed.
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log.open("wb")
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log.open("wb"))
         line = self._first_line(timeout=60)
         if not line.startswith("PORT "):
             self.stop()
-            raise RuntimeError(
-                f"the {self.language} service printed {line!r}; 'PORT n' was expected:\n{self.log_tail()}"
-            )
+            raise RuntimeError(f"the {self.language} service printed {line!r}; 'PORT n' was expected:\n{self.log_tail()}")
         self.port = int(line.split()[1])
 
     def _first_line(self, timeout: float) -> str:

@@ -75,9 +75,7 @@ class Prometheus:
             if self._wait_until_ready():
                 return
             self.stop()
-        raise RuntimeError(
-            f"prometheus {self.name} did not get ready in {START_ATTEMPTS} attempts:\n{self.log_tail()}"
-        )
+        raise RuntimeError(f"prometheus {self.name} did not get ready in {START_ATTEMPTS} attempts:\n{self.log_tail()}")
 
     def _wait_until_ready(self) -> bool:
         assert self._process is not None
@@ -120,9 +118,7 @@ class Prometheus:
 
     def exemplars(self, expression: str, start: float) -> list[Exemplar]:
         """Return the stored exemplars of all series of `expression` since `start`."""
-        found = self._api(
-            "query_exemplars", query=expression, start=f"{start:.3f}", end=f"{time.time() + 60:.3f}"
-        )
+        found = self._api("query_exemplars", query=expression, start=f"{start:.3f}", end=f"{time.time() + 60:.3f}")
         return [
             Exemplar(series["seriesLabels"], e["labels"], float(e["value"]), float(e["timestamp"]))
             for series in found

@@ -1,6 +1,7 @@
 """What a real Prometheus knows of the requests that four services answered."""
 
 import collections
+import itertools
 import math
 import time
 
@@ -78,7 +79,7 @@ def test_times_are_of_the_run_and_grow(run: Run, service: Service) -> None:
             assert run.started - 1 <= exemplar.timestamp <= time.time() + 1, exemplar
             by_series[tuple(sorted(exemplar.series.items()))].append(exemplar.timestamp)
         for series, stamps in by_series.items():
-            assert all(a < b for a, b in zip(stamps, stamps[1:])), (series, stamps)
+            assert all(a < b for a, b in itertools.pairwise(stamps)), (series, stamps)
 
 
 def test_every_bucket_with_a_sampled_request_has_an_exemplar(run: Run, service: Service) -> None:
@@ -155,11 +156,7 @@ def test_counts_equal_the_requests_sent(run: Run, service: Service) -> None:
         total = math.fsum(s.seconds for s in sent if s.route == route)
         assert samples[("e2e_request_duration_seconds_sum", route, None)] == pytest.approx(total, rel=1e-9)
         below = 0
-        cumulative = {
-            buckets.index_of_le(le): value
-            for (name, r, le), value in samples.items()
-            if name == BUCKET_SERIES and r == route
-        }
+        cumulative = {buckets.index_of_le(le): value for (name, r, le), value in samples.items() if name == BUCKET_SERIES and r == route}
         for index in range(len(buckets.BOUNDS)):
             below += by_bucket[(route, index)]
             assert cumulative[index] == below, (route, buckets.BOUNDS[index])
