@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -145,8 +146,8 @@ func parseTraceparent(text string) (c TraceContext, reason string) {
 	if version == 0 && len(text) != traceparentLen {
 		return c, "is too long: version 00 has exactly 55 bytes"
 	}
-	if len(text) > traceparentLen && text[traceparentLen] != '-' {
-		return c, "is invalid: the flags must end the text or be followed by -"
+	if rest := text[traceparentLen:]; rest != "" && (rest[0] != '-' || !utf8.ValidString(rest)) {
+		return c, "is invalid: the flags must end the text or be followed by - and text"
 	}
 	if version != 0 {
 		flags &= flagSampled
