@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::clock::Clock;
+use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
 use crate::family::Family;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) address_identity: bool,
     pub(crate) trace_id_label: Box<str>,
     pub(crate) span_id_label: Box<str>,
+    /// What stands before the ids of an exemplar.
+    pub(crate) exemplar_start: ExemplarStart,
 }
 
 /// The core's own address, for the families inside it.
@@ -111,12 +114,15 @@ impl Core {
 
     /// Takes up what other processes have published since.
     pub(crate) fn take_up_new_records(&self) {
+        if self.header.newest_record.load(Ordering::Relaxed) == self.walked() {
+            return;
+        }
+        let _held = self.lock.hold();
+        // Under the lock: a head read before it may lie behind what others took up while this thread waited, and the
+        // walk from there would never meet its end.
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
-        if newest != self.walked() {
-            let _held = self.lock.hold();
-            self.catch_up(newest, self.walked());
-        }
+        self.catch_up(newest, self.walked());
     }
 
     /// Takes up the family at a place. The caller holds the lock.

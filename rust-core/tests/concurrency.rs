@@ -150,6 +150,41 @@ fn one_label_set_is_one_series_whoever_creates_it() {
     assert!(lines.iter().all(|line| line.ends_with(" 4")), "{text}");
 }
 
+/// A scraper that waits for the lock must not take up again what others took up meanwhile.
+#[test]
+fn series_created_during_scrapes_are_shown_once() {
+    const CREATORS: usize = 3;
+    const EACH: usize = 12;
+    for _ in 0..if cfg!(miri) { 2 } else { 150 } {
+        let options = RegistryOptions { reserve_bytes: 1 << 20, self_metrics: false, ..Default::default() };
+        let registry = Registry::with_options(&options).unwrap();
+        let family = registry.counter("c", "").labels(&["l"]).register().unwrap();
+        let start = Barrier::new(CREATORS + 2);
+        thread::scope(|scope| {
+            for creator in 0..CREATORS {
+                let (family, start) = (family.clone(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for i in 0..EACH {
+                        family.with(&[&format!("{creator}-{i}")]).unwrap().inc();
+                    }
+                });
+            }
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    start.wait();
+                    for _ in 0..40 {
+                        registry.scrape(&ScrapeRequest::default()).unwrap();
+                    }
+                });
+            }
+        });
+        let scrape = registry.scrape(&ScrapeRequest::default()).unwrap();
+        let body = String::from_utf8(scrape.into_body()).unwrap();
+        assert_eq!(body.lines().filter(|line| line.starts_with("c_total{")).count(), CREATORS * EACH, "{body}");
+    }
+}
+
 #[cfg(all(unix, not(miri)))]
 #[test]
 fn a_forked_child_counts_apart_and_is_not_stuck() {
