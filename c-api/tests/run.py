@@ -159,9 +159,47 @@ def cmake_package(folder):
 
 
 def first_program(folder):
-    page = run([compiled(folder, "first", [EXAMPLES / "first.c"], SHIPPED)])
+    source = EXAMPLES / "first.c"
+    assert source.read_text() in (ROOT / "docs" / "c-abi.md").read_text(), "docs/c-abi.md shows another first program"
+    page = run([compiled(folder, "first", [source], SHIPPED)])
     line = f'request_duration_seconds_bucket{{le="0.25"}} 1 # {{trace_id="{TRACE}",span_id="{SPAN}"}} 0.21 '
     assert line in page, page
+
+
+def other_target(target):
+    """The folder of a cross-built archive."""
+    folder = ROOT / "build" / f"c-{target}"
+    if not (folder / "lib" / "libspanpin.a").exists():
+        raise Skip(f"build/c-{target} is not there: cargo xtask archive --target {target}")
+    return folder
+
+
+def on_arm64(name):
+    """A test program for arm64, in an emulator."""
+
+    def test(folder):
+        library = other_target("aarch64-unknown-linux-gnu")
+        need("aarch64-linux-gnu-gcc")
+        need("qemu-aarch64")
+        compiler = ["aarch64-linux-gnu-gcc", "-std=c11", "-static", *WARNINGS]
+        sources = [HERE / source for source in PROGRAMS[name]]
+        run(["qemu-aarch64", compiled(folder, f"{name}-arm64", sources, library, compiler=compiler)])
+
+    return test
+
+
+def on_musl(folder):
+    """The first program with the musl that Rust brings along, on this machine."""
+    library = other_target("x86_64-unknown-linux-musl")
+    if os.uname().machine != "x86_64":
+        raise Skip("this machine is no x86-64")
+    sysroot = Path(run([os.environ.get("RUSTC", "rustc"), "--print", "sysroot"], cwd=ROOT).strip())
+    musl = sysroot / "lib" / "rustlib" / "x86_64-unknown-linux-musl" / "lib" / "self-contained"
+    program = folder / "first-musl"
+    run([CC, "-std=c11", "-O1", "-U_FORTIFY_SOURCE", "-fno-pie", "-no-pie", "-static", "-nostdlib",
+         "-I", library / "include", musl / "crt1.o", musl / "crti.o", EXAMPLES / "first.c",
+         library / "lib" / "libspanpin.a", musl / "libc.a", musl / "crtn.o", "-o", program])
+    assert TRACE in run([program])
 
 
 def only_what_the_c_library_has(folder):
@@ -259,6 +297,9 @@ def tests():
         yield f"{name}/valgrind", with_valgrind(name)
     yield "shared_library_by_pkg_config", shared_library_by_pkg_config
     yield "cmake_package", cmake_package
+    for name in ("errors", "scrape", "threads"):
+        yield f"{name}/arm64-emulated", on_arm64(name)
+    yield "first_program/musl", on_musl
     yield "only_what_the_c_library_has", only_what_the_c_library_has
     yield "first_program", first_program
     yield "metrics_server", metrics_server
