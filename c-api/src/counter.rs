@@ -158,6 +158,25 @@ pub extern "C" fn spanpin_counter_offer(
     }
 }
 
+/// spanpin_counter_add_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply. Ids
+/// are as in spanpin_counter_offer; with an id of zero the amount is added and the exemplar dropped. Threads: any, without
+/// a lock. Allocates: never. A NULL counter does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_add_exemplar_ids(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    trace_high: u64,
+    trace_low: u64,
+    span: u64,
+    flags: u32,
+) {
+    let Some(counter) = counter else { return };
+    match offer_context(&counter.core, trace_high, trace_low, span, flags) {
+        Some(context) => counter.core.add_exemplar_trace(amount, context, core::iter::empty()),
+        None => counter.core.add(amount),
+    }
+}
+
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
 /// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
 #[unsafe(no_mangle)]

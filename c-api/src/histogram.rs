@@ -159,6 +159,25 @@ pub extern "C" fn spanpin_histogram_offer(
     }
 }
 
+/// spanpin_histogram_observe_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply.
+/// Ids are as in spanpin_histogram_offer; with an id of zero the value is counted and the exemplar dropped. Threads: any,
+/// without a lock. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
+    histogram: Option<&spanpin_histogram>,
+    value: f64,
+    trace_high: u64,
+    trace_low: u64,
+    span: u64,
+    flags: u32,
+) {
+    let Some(histogram) = histogram else { return };
+    match offer_context(&histogram.core, trace_high, trace_low, span, flags) {
+        Some(context) => histogram.core.observe_exemplar_trace(value, context, core::iter::empty()),
+        None => histogram.core.observe(value),
+    }
+}
+
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
 /// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 #[unsafe(no_mangle)]

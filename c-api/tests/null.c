@@ -48,6 +48,8 @@ int main(void)
   CHECK_STATUS(spanpin_counter_add_exemplar(NULL, 1, NULL), null);
   CHECK_STATUS(spanpin_counter_view(NULL, &view), null);
   spanpin_counter_offer(NULL, 1, 0, 1, 1, 1, 1);
+  spanpin_histogram_observe_exemplar_ids(NULL, 1, 1, 1, 1, 1);
+  spanpin_counter_add_exemplar_ids(NULL, 1, 1, 1, 1, 1);
   spanpin_counter_turn(NULL);
   CHECK_STATUS(spanpin_gauge_set(NULL, 1), null);
   CHECK_STATUS(spanpin_gauge_add(NULL, 1), null);

@@ -28,6 +28,10 @@ C11 = [CC, "-std=c11", *WARNINGS]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 TIMEOUT = 300
+VALGRIND = [
+    "valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect",
+    "--fair-sched=yes",
+]
 
 
 class Skip(Exception):
@@ -96,8 +100,7 @@ def with_valgrind(name):
     def test(folder):
         need("valgrind")
         program = compiled(folder, f"{name}-valgrind", [HERE / source for source in PROGRAMS[name]], CHECKED)
-        run(["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect",
-             "--fair-sched=yes", program])
+        run([*VALGRIND, program])
 
     return test
 
@@ -109,6 +112,23 @@ def sanitizer_finds_a_fault(folder):
     program = compiled(folder, "fault", [source], CHECKED, ["-fsanitize=address"])
     result = subprocess.run([program], capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode != 0 and "heap-buffer-overflow" in result.stderr, result.stderr
+
+
+def a_leak_is_found(folder):
+    """The control for leaks: pages that are not released must be reported, by both tools."""
+    source = folder / "leaky.c"
+    source.write_text(
+        "#include <spanpin.h>\n"
+        "static void leak(void) { spanpin_scrape_result page; spanpin_scrape(spanpin_registry_default(), NULL, &page, NULL); }\n"
+        "int main(void) { for (int i = 0; i < 9; i++) leak(); return 0; }\n"
+    )
+    program = compiled(folder, "leaky-asan", [source], CHECKED, ["-fsanitize=address"])
+    result = subprocess.run([program], capture_output=True, text=True, timeout=TIMEOUT)
+    assert result.returncode != 0 and "LeakSanitizer" in result.stderr, result.stderr
+    need("valgrind")
+    program = compiled(folder, "leaky", [source], CHECKED)
+    result = subprocess.run([*VALGRIND, program], capture_output=True, text=True, timeout=TIMEOUT)
+    assert result.returncode == 99, result.stderr
 
 
 def header_alone_in_c(folder):
@@ -291,6 +311,7 @@ def tests():
         yield name, plain(name)
     yield "cxx", cxx_program
     yield "sanitizer_finds_a_fault", sanitizer_finds_a_fault
+    yield "a_leak_is_found", a_leak_is_found
     for name in PROGRAMS:
         yield f"{name}/asan", with_address_sanitizer(name)
     for name in PROGRAMS:
