@@ -147,7 +147,7 @@ func (c *Counter) IncExemplar(e Exemplar) { c.AddExemplar(1, e) }
 // the next scrape, whatever else is offered; the latest one wins. The filter
 // AlwaysOff stops it, unsampled traces do not.
 func (c *Counter) AddExemplar(v float64, e Exemplar) {
-	if len(e.Labels) > 0 {
+	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		c.addExemplarLabels(v, e)
 		return
 	}

@@ -148,7 +148,7 @@ func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
 // until the next scrape, whatever else is offered; the latest one wins. The
 // filter AlwaysOff stops it, unsampled traces do not.
 func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
-	if len(e.Labels) > 0 {
+	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		h.observeExemplarLabels(v, e)
 		return
 	}

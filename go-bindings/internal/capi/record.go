@@ -15,8 +15,8 @@ package capi
 #cgo nocallback spanpin_counter_offer
 #cgo nocallback spanpin_histogram_turn
 #cgo nocallback spanpin_counter_turn
-#cgo nocallback spanpin_go_histogram_exemplar_ids
-#cgo nocallback spanpin_go_counter_exemplar_ids
+#cgo nocallback spanpin_histogram_observe_exemplar_ids
+#cgo nocallback spanpin_counter_add_exemplar_ids
 #include "record.h"
 */
 import "C"
@@ -63,9 +63,10 @@ func (h Histogram) ObserveTrace(v float64, s Span, l Labels) {
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
 }
 
-// ObserveExemplarIDs is ObserveExemplar without labels.
+// ObserveExemplarIDs is ObserveExemplar of a valid span without labels. It passes
+// no pointer, so Go has none to check.
 func (h Histogram) ObserveExemplarIDs(v float64, s Span) {
-	C.spanpin_go_histogram_exemplar_ids(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+	C.spanpin_histogram_observe_exemplar_ids(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 
@@ -92,9 +93,9 @@ func (c Counter) AddTrace(v float64, s Span, l Labels) {
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
 }
 
-// AddExemplarIDs is AddExemplar without labels.
+// AddExemplarIDs is AddExemplar of a valid span without labels.
 func (c Counter) AddExemplarIDs(v float64, s Span) {
-	C.spanpin_go_counter_exemplar_ids(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+	C.spanpin_counter_add_exemplar_ids(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 

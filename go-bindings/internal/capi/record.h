@@ -68,21 +68,9 @@ static inline void spanpin_go_fill(spanpin_go_offer *o, uint64_t trace_hi, uint6
         free(offer.many);                                                                                       \
     }
 
-/* The same without labels. No argument is a pointer to Go memory, so that Go has none to check. */
-#define SPANPIN_GO_CALL_IDS(name, handle, call)                                                                 \
-    static inline void name(const handle *h, double value, uint64_t trace_hi, uint64_t trace_lo, uint64_t span, \
-                            uint32_t flags) {                                                                   \
-        spanpin_go_offer offer;                                                                                 \
-        spanpin_go_fill(&offer, trace_hi, trace_lo, span, flags, NULL, NULL, 0);                                \
-        (void)call(h, value, &offer.exemplar);                                                                  \
-    }
-
 SPANPIN_GO_CALL(spanpin_go_histogram_trace, spanpin_histogram, spanpin_histogram_observe_trace)
 SPANPIN_GO_CALL(spanpin_go_histogram_exemplar, spanpin_histogram, spanpin_histogram_observe_exemplar)
 SPANPIN_GO_CALL(spanpin_go_counter_trace, spanpin_counter, spanpin_counter_add_trace)
 SPANPIN_GO_CALL(spanpin_go_counter_exemplar, spanpin_counter, spanpin_counter_add_exemplar)
-
-SPANPIN_GO_CALL_IDS(spanpin_go_histogram_exemplar_ids, spanpin_histogram, spanpin_histogram_observe_exemplar)
-SPANPIN_GO_CALL_IDS(spanpin_go_counter_exemplar_ids, spanpin_counter, spanpin_counter_add_exemplar)
 
 #endif

@@ -444,6 +444,16 @@ void spanpin_histogram_offer(const spanpin_histogram *histogram,
                              uint64_t span,
                              uint32_t flags);
 
+// spanpin_histogram_observe_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply.
+// Ids are as in spanpin_histogram_offer; with an id of zero the value is counted and the exemplar dropped. Threads: any,
+// without a lock. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+void spanpin_histogram_observe_exemplar_ids(const spanpin_histogram *histogram,
+                                            double value,
+                                            uint64_t trace_high,
+                                            uint64_t trace_low,
+                                            uint64_t span,
+                                            uint32_t flags);
+
 // Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
 // Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 void spanpin_histogram_turn(const spanpin_histogram *histogram);
@@ -513,6 +523,16 @@ void spanpin_counter_offer(const spanpin_counter *counter,
                            uint64_t trace_low,
                            uint64_t span,
                            uint32_t flags);
+
+// spanpin_counter_add_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply. Ids
+// are as in spanpin_counter_offer; with an id of zero the amount is added and the exemplar dropped. Threads: any, without
+// a lock. Allocates: never. A NULL counter does nothing. Since: 0.1.
+void spanpin_counter_add_exemplar_ids(const spanpin_counter *counter,
+                                      double amount,
+                                      uint64_t trace_high,
+                                      uint64_t trace_low,
+                                      uint64_t span,
+                                      uint32_t flags);
 
 // Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
 // Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
