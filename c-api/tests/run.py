@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Compiles and runs the C programs of this folder, of tests/link and of examples/c.
 
-Needs the libraries of `cargo xtask archive` (build/c) and `cargo xtask archive --dev` (build/c-dev). A program that
-cannot run for want of a tool is named and counted as skipped.
+Builds the libraries first: `cargo xtask archives` (build/c, and build/c-<target> for other targets that are installed)
+and `cargo xtask archive --dev` (build/c-dev). A program that cannot run for want of a tool is named and counted as
+skipped.
 """
 
 import argparse
@@ -22,6 +23,7 @@ EXAMPLES = ROOT / "examples" / "c"
 SHIPPED = ROOT / "build" / "c"
 CHECKED = ROOT / "build" / "c-dev"
 CC = os.environ.get("CC", "cc")
+CARGO = os.environ.get("CARGO", "cargo")
 CXX = os.environ.get("CXX", "c++")
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wpedantic"]
 C11 = [CC, "-std=c11", *WARNINGS]
@@ -331,9 +333,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help="run only tests whose name contains one of these")
     chosen = parser.parse_args().only
-    for library in (SHIPPED, CHECKED):
-        if not (library / "lib" / "libspanpin.a").exists():
-            sys.exit(f"{library} is missing; build it with: cargo xtask archive && cargo xtask archive --dev")
+    for command in (["archives"], ["archive", "--dev"]):
+        if subprocess.run([CARGO, "xtask", *command], cwd=ROOT).returncode != 0:
+            sys.exit("c: the library cannot be built")
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name, test in tests():
         if chosen and not any(word in name for word in chosen):
