@@ -21,8 +21,8 @@ archive: setup  ## the C library and the archive of the Go module for this machi
 	$(CARGO) xtask archive
 
 archive-cross: setup  ## the same for arm64 and musl
-	$(CARGO) xtask archive --target aarch64-unknown-linux-gnu
-	$(CARGO) xtask archive --target x86_64-unknown-linux-musl
+	rustup target add aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
+	$(CARGO) xtask archives
 
 venv: setup  ## build/venv: the Python package and what the tests need
 	@$(PYTHON) tools/venv.py

@@ -125,6 +125,7 @@ SUITES = [
     cargo("rust-format", "fmt", "--all", "--check"),
     cargo("rust-lint", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"),
     cargo("rust-lint-no-std", "clippy", "-p", "spanpin", "--no-default-features", "--", "-D", "warnings"),
+    cargo("rust-lint-artifact", "clippy", "-p", "spanpin-static", "--profile", "capi-dev", "--", "-D", "warnings"),
     cargo("rust-lint-bridges", "clippy", "-p", "spanpin", "--all-features", "--all-targets", "--", "-D", "warnings"),
     cargo("rust", "test", "--workspace", "--exclude", "spanpin-loom", count=count_cargo),
     cargo("rust-bridges", "test", "-p", "spanpin", "--all-features", "--test", "bridge", count=count_cargo),
