@@ -146,12 +146,15 @@ impl Buffer {
         let mut digits = [0u8; 20];
         let mut rest = number;
         let mut first = digits.len();
-        for slot in digits.iter_mut().rev() {
+        for pair in digits.as_chunks_mut::<2>().0.iter_mut().rev() {
+            let below = (rest % 100) as u8;
+            rest /= 100;
             // The low half of an ASCII digit is its value.
-            *slot = b'0' | (rest % 10) as u8;
-            rest /= 10;
-            first = first.wrapping_sub(1);
+            *pair = [b'0' | (below / 10), b'0' | (below % 10)];
+            first = first.wrapping_sub(2);
             if rest == 0 {
+                // A pair below ten begins with a zero that is not written.
+                first = first.wrapping_add(usize::from(below < 10));
                 break;
             }
         }
@@ -164,6 +167,30 @@ impl Buffer {
         if self.push(bytes).is_err() {
             self.failed = true;
         }
+    }
+
+    /// Appends again what was written from `start` to `end`; nothing if that is not all within the content.
+    #[inline]
+    pub fn put_again(&mut self, start: usize, end: usize) {
+        let len = self.bytes.len();
+        if start > end || end > len {
+            return;
+        }
+        let count = end.wrapping_sub(start);
+        if count > self.bytes.capacity().wrapping_sub(len) && self.grow(count).is_err() {
+            self.failed = true;
+            return;
+        }
+        let base = self.bytes.as_mut_ptr();
+        // SAFETY: start <= len <= capacity, so the result stays in the allocation.
+        let from = unsafe { base.add(start) };
+        // SAFETY: as above.
+        let to = unsafe { base.add(len) };
+        // SAFETY: the source ends at `end` <= len, where the target begins at the earliest; the capacity holds `count`
+        // bytes after `len`, checked or made above.
+        unsafe { core::ptr::copy_nonoverlapping(from, to, count) };
+        // SAFETY: the first `len + count` bytes are initialised and within the capacity.
+        unsafe { self.bytes.set_len(len.wrapping_add(count)) };
     }
 
     /// Appends the UTF-8 bytes of `text`, remembering a failure.
@@ -254,8 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_is_repeated() {
+        let mut buffer = Buffer::new();
+        buffer.put_str("name{");
+        for _ in 0..3 {
+            buffer.put_again(0, 5);
+        }
+        buffer.put_again(20, 21);
+        buffer.put_again(3, 2);
+        assert_eq!(buffer.as_slice(), b"name{name{name{name{");
+    }
+
+    #[test]
     fn decimal_digits() {
-        for number in [0, 7, 9, 10, 99, 100, 12345, u64::from(u32::MAX), u64::MAX] {
+        for number in [0, 7, 9, 10, 99, 100, 101, 999, 1000, 12345, u64::from(u32::MAX), 10_u64.pow(19), u64::MAX] {
             let mut buffer = Buffer::new();
             buffer.put_u64(number);
             assert_eq!(buffer.as_slice(), alloc::format!("{number}").as_bytes());

@@ -80,7 +80,7 @@ pub struct Family {
     pub(crate) unit: Box<str>,
     pub(crate) label_names: Vec<Box<str>>,
     pub(crate) bounds: Bounds,
-    /// The `le="..."` of each bucket.
+    /// The end of each bucket's sample name, `le="..."} `.
     pub(crate) le: Vec<Box<[u8]>>,
     hash: u64,
     place: Offset,

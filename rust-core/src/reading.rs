@@ -33,11 +33,19 @@ pub(crate) struct Reading {
     /// One for each gate.
     pub(crate) exemplars: Pushed<Option<Shown>>,
     words: Pushed<u64>,
+    /// Where the labels of one exemplar are read to.
+    labels: [u64; LABEL_WORDS],
 }
 
 impl Reading {
     pub(crate) const fn new() -> Self {
-        Reading { counts: Pushed::new(), float: 0.0, exemplars: Pushed::new(), words: Pushed::new() }
+        Reading {
+            counts: Pushed::new(),
+            float: 0.0,
+            exemplars: Pushed::new(),
+            words: Pushed::new(),
+            labels: [0; LABEL_WORDS],
+        }
     }
 
     /// The label words of a shown exemplar.
@@ -83,13 +91,12 @@ impl Reading {
 
     fn exemplar(&mut self, series: &Series, gate: &Gate, turn: Turn, now_ms: u64) -> Result<Option<Shown>, Error> {
         let Some(ring) = series.ring_of(gate) else { return Ok(None) };
-        let mut labels = [0; LABEL_WORDS];
         let age = Age { now_ms, max_ms: AGE_MOST_MS };
-        let Some(payload) = ring.choose(&gate.head, turn.lo, turn.open, age, &mut labels) else { return Ok(None) };
+        let Some(payload) = ring.choose(&gate.head, turn.lo, turn.open, age, &mut self.labels) else { return Ok(None) };
         let [first, value, high, low, span, _] = payload;
         let marks = first >> 12 & 0xF;
         let from = self.words.len();
-        for word in labels.iter().take(label_words(&payload)) {
+        for word in self.labels.iter().take(label_words(&payload)) {
             self.words.push(*word)?;
         }
         Ok(Some(Shown {

@@ -7,6 +7,7 @@ use crate::buffer::Buffer;
 use crate::clock::Clock;
 use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
 use crate::encode::self_metrics::RESERVED;
+use crate::encode::text::ExemplarStart;
 use crate::encode::{Scrape, ScrapeRequest, scrape};
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::{Filter, Policy};
@@ -107,6 +108,7 @@ impl Registry {
             address_identity: options.scraper_identity == ScraperIdentity::Address,
             trace_id_label: boxed_str(options.trace_id_label)?,
             span_id_label: boxed_str(options.span_id_label)?,
+            exemplar_start: ExemplarStart::new(options.trace_id_label, options.span_id_label)?,
         };
         let core = Shared::new(Core::new(segment, clock, settings)?)?;
         core.itself.set(boxed(Itself(core.pin()))?);

@@ -35,8 +35,12 @@ pub fn put_float(out: &mut Buffer, value: f64) {
         return;
     }
     let mut text = zmij::Buffer::new();
-    let decimal = Decimal::of(text.format_finite(magnitude));
-    decimal.put(out);
+    let text = text.format_finite(magnitude);
+    if (1e-4..1e6).contains(&magnitude) {
+        // Here the shortest digits come with a decimal point already.
+        return out.put_str(text);
+    }
+    Decimal::of(text).put(out);
 }
 
 /// The shortest decimal digits of a number, without leading or trailing zeros,

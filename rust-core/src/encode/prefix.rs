@@ -11,14 +11,14 @@ use crate::labels::put_escaped;
 use crate::memory::{Pushed, copy_slice, out_of_memory};
 use crate::segment::take_text;
 
-/// `le="..."` of each bucket, the last one `+Inf`.
+/// The end of each bucket's sample name, `le="..."} `, the last one of `+Inf`.
 pub(crate) fn le_labels(bounds: &Bounds) -> Result<Vec<Box<[u8]>>, Error> {
     let mut all = Pushed::new();
     for bound in bounds.as_slice().iter().chain(&[f64::INFINITY]) {
         let mut text = Buffer::new();
         text.put_str("le=\"");
         put_float(&mut text, *bound);
-        text.put_str("\"");
+        text.put_str("\"} ");
         text.finish().map_err(|_| out_of_memory())?;
         all.push(copy_slice(text.as_slice())?)?;
     }

@@ -17,7 +17,7 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
     let header = &*core.header;
     let count = |out: &mut Buffer, name, help, value| {
         put_head(out, format, &Head { name, kind: Kind::Counter, unit: "", help });
-        put_sample_name(out, name, "_total", &[], &[]);
+        put_sample_name(out, name, "_total", &[]);
         out.put_u64(value);
         out.put_str("\n");
     };
@@ -42,7 +42,7 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
 
     let gauge = |out: &mut Buffer, name, unit, help, value: f64| {
         put_head(out, format, &Head { name, kind: Kind::Gauge, unit, help });
-        put_sample_name(out, name, "", &[], &[]);
+        put_sample_name(out, name, "", &[]);
         put_float(out, value);
         out.put_str("\n");
     };
@@ -64,7 +64,7 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
     count(out, "spanpin_scrapes", "Expositions encoded.", header.tally(Tally::Encodes));
     let (name, help) = ("spanpin_encode_seconds", "Time spent on encoding expositions.");
     put_head(out, format, &Head { name, kind: Kind::Counter, unit: "seconds", help });
-    put_sample_name(out, name, "_total", &[], &[]);
+    put_sample_name(out, name, "_total", &[]);
     put_float(out, header.tally(Tally::EncodeNs) as f64 / 1e9);
     out.put_str("\n");
 }

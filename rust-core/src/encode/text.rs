@@ -2,11 +2,15 @@
 //! only OpenMetrics can carry. Numbers and `le` are spelled alike, so that a series keeps its identity when a scraper
 //! changes the format.
 
+use alloc::boxed::Box;
+
 use super::number::{put_float, put_timestamp_ms};
 use crate::buffer::Buffer;
 use crate::core::Settings;
+use crate::error::Error;
 use crate::family::{Family, Kind};
 use crate::labels::{StoredLabels, put_escaped, put_escaped_text_help};
+use crate::memory::{copy_slice, out_of_memory};
 use crate::negotiate::Format;
 use crate::reading::{Reading, Shown};
 use crate::series::Series;
@@ -72,7 +76,7 @@ impl Writer<'_> {
         match family.kind {
             Kind::Counter => self.put_counter(family, series, reading),
             Kind::Gauge => {
-                put_sample_name(self.out, &family.name, "", series.rendered_labels(), &[]);
+                put_sample_name(self.out, &family.name, "", series.rendered_labels());
                 put_float(self.out, reading.float);
                 self.out.put_str("\n");
             }
@@ -81,7 +85,7 @@ impl Writer<'_> {
     }
 
     fn put_counter(&mut self, family: &Family, series: &Series, reading: &Reading) {
-        put_sample_name(self.out, &family.name, "_total", series.rendered_labels(), &[]);
+        put_sample_name(self.out, &family.name, "_total", series.rendered_labels());
         let whole = reading.counts.first().copied().unwrap_or(0);
         if reading.float == 0.0 {
             self.out.put_u64(whole);
@@ -95,9 +99,16 @@ impl Writer<'_> {
     fn put_histogram(&mut self, family: &Family, series: &Series, reading: &Reading) {
         let labels = series.rendered_labels();
         let mut cumulative = 0_u64;
+        // What all buckets begin with is put together once.
+        let start = self.out.len();
+        put_bucket_name(self.out, &family.name, labels);
+        let end = self.out.len();
         for (bucket, (count, le)) in reading.counts.iter().zip(&family.le).enumerate() {
             cumulative = cumulative.wrapping_add(*count);
-            put_sample_name(self.out, &family.name, "_bucket", labels, le);
+            if bucket > 0 {
+                self.out.put_again(start, end);
+            }
+            self.out.put(le);
             self.out.put_u64(cumulative);
             self.put_exemplar(reading, bucket);
             self.out.put_str("\n");
@@ -108,10 +119,10 @@ impl Writer<'_> {
         if self.format == Format::OpenMetrics1 && (falls || sum < 0.0 || sum.is_nan()) {
             return;
         }
-        put_sample_name(self.out, &family.name, "_count", labels, &[]);
+        put_sample_name(self.out, &family.name, "_count", labels);
         self.out.put_u64(cumulative);
         self.out.put_str("\n");
-        put_sample_name(self.out, &family.name, "_sum", labels, &[]);
+        put_sample_name(self.out, &family.name, "_sum", labels);
         put_float(self.out, sum);
         self.out.put_str("\n");
     }
@@ -126,31 +137,70 @@ impl Writer<'_> {
     }
 }
 
-/// `name_suffix{labels,le="..."} `
-pub(crate) fn put_sample_name(out: &mut Buffer, name: &str, suffix: &str, labels: &[u8], le: &[u8]) {
+/// `name_suffix{labels} `
+pub(crate) fn put_sample_name(out: &mut Buffer, name: &str, suffix: &str, labels: &[u8]) {
     out.put_str(name);
     out.put_str(suffix);
-    if !labels.is_empty() || !le.is_empty() {
+    if !labels.is_empty() {
         out.put_str("{");
         out.put(labels);
-        if !labels.is_empty() && !le.is_empty() {
-            out.put_str(",");
-        }
-        out.put(le);
         out.put_str("}");
     }
     out.put_str(" ");
 }
 
+/// `name_bucket{labels,`, to be followed by the bucket's `le`.
+fn put_bucket_name(out: &mut Buffer, name: &str, labels: &[u8]) {
+    out.put_str(name);
+    out.put_str("_bucket{");
+    if !labels.is_empty() {
+        out.put(labels);
+        out.put_str(",");
+    }
+}
+
+/// What stands before the ids of an exemplar, rendered once.
+pub(crate) struct ExemplarStart {
+    /// ` # {trace_id="`
+    trace: Box<[u8]>,
+    /// `,span_id="`
+    span: Box<[u8]>,
+    /// ` # {span_id="`
+    span_first: Box<[u8]>,
+}
+
+impl ExemplarStart {
+    pub(crate) fn new(trace_label: &str, span_label: &str) -> Result<Self, Error> {
+        let rendered = |before: &str, label: &str| {
+            let mut text = Buffer::new();
+            text.put_str(before);
+            text.put_str(label);
+            text.put_str("=\"");
+            text.finish().map_err(|_| out_of_memory())?;
+            copy_slice(text.as_slice())
+        };
+        Ok(ExemplarStart {
+            trace: rendered(" # {", trace_label)?,
+            span: rendered(",", span_label)?,
+            span_first: rendered(" # {", span_label)?,
+        })
+    }
+}
+
 /// ` # {trace_id="...",span_id="..."} value seconds`
 fn put_exemplar(out: &mut Buffer, settings: &Settings, shown: &Shown, words: &[u64]) {
+    let start = &settings.exemplar_start;
     let mut open = " # {";
     if let Some(trace) = shown.trace {
-        put_pair(out, open, &settings.trace_id_label, &trace.to_hex());
+        out.put(&start.trace);
+        out.put(&trace.to_hex());
+        out.put_str("\"");
         open = ",";
     }
     if let Some(span) = shown.span {
-        put_pair(out, open, &settings.span_id_label, &span.to_hex());
+        out.put(if shown.trace.is_some() { &start.span } else { &start.span_first });
+        out.put(&span.to_hex());
+        out.put_str("\"");
         open = ",";
     }
     if !words.is_empty() {

@@ -73,6 +73,7 @@ struct Content<'a> {
     stored: Stored,
     flags: u64,
     labels: &'a [u64],
+    now_ms: u64,
 }
 
 /// Labels on their way into a slot.
@@ -153,7 +154,8 @@ impl Series {
         };
         let labels = if labelled { labels } else { &[] };
         if advance_head(&gate.head, candidate) {
-            self.write(&ring, gate, candidate, offer, Content { stored, flags: stored.flags(), labels });
+            let now_ms = self.family.core.clock.mono_ms();
+            self.write(&ring, gate, candidate, offer, Content { stored, flags: stored.flags(), labels, now_ms });
         }
     }
 
@@ -197,7 +199,7 @@ impl Series {
                     gate,
                     candidate,
                     offer,
-                    Content { stored, flags: stored.flags() | flags::EXPLICIT, labels },
+                    Content { stored, flags: stored.flags() | flags::EXPLICIT, labels, now_ms },
                 );
             }
             // The window has closed meanwhile, or it has no number left for one more explicit exemplar. Closing a
@@ -212,8 +214,8 @@ impl Series {
     fn write(&self, ring: &Ring<'_>, gate: &Gate, candidate: u64, offer: Offer, content: Content<'_>) {
         let core = &*self.family.core;
         let header = &*core.header;
-        let (wall_ms, now_ms) = (core.clock.wall_ms(), core.clock.mono_ms());
-        let Content { stored, flags, labels } = content;
+        let wall_ms = core.clock.wall_ms();
+        let Content { stored, flags, labels, now_ms } = content;
         let outcome = ring.write(
             &gate.head,
             candidate,
@@ -224,7 +226,9 @@ impl Series {
         );
         match outcome {
             Outcome::Admitted(stamp) => {
-                header.greatest_stamp_ms.fetch_max(stamp, Ordering::Relaxed);
+                if header.greatest_stamp_ms.load(Ordering::Relaxed) < stamp {
+                    header.greatest_stamp_ms.fetch_max(stamp, Ordering::Relaxed);
+                }
                 header.count(Tally::Admitted, 1);
             }
             Outcome::Beaten => {}

@@ -117,9 +117,9 @@ impl<'a> Ring<'a> {
         Some(Slot::new(words, labels, self.place.wrapping_add(offset as u64)))
     }
 
+    /// The slots for a look at their admission words; place and labels are left out.
     fn slots(&self) -> impl Iterator<Item = Slot<'a>> + use<'a> {
-        let ring = *self;
-        (0..SLOTS).filter_map(move |index| ring.slot(index))
+        self.slots.iter().map(|words| Slot::new(words, &[], 0))
     }
 
     /// Writes the winner `candidate` of its window into a slot of its own. Its head was moved to `candidate` before.
@@ -140,7 +140,8 @@ impl<'a> Ring<'a> {
             match self.victim(candidate, now.age, &separated) {
                 Victim::Slot(index, seen) => {
                     let Some(slot) = self.slot(index) else { return Outcome::Busy };
-                    // Readers look at no slot past the ones ever used, so this is raised before the claim.
+                    // Readers look at no slot past the ones ever used, so this is raised before the claim. Also for a
+                    // slot in use: whoever sees this claim then knows of the slots that this writer has seen.
                     self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);
                     if slot.claim(seen, candidate) {
                         claimed = Some(slot);
@@ -236,13 +237,12 @@ impl<'a> Ring<'a> {
             .map_or(Victim::None, place_of)
     }
 
+    /// Collects the admission words of the slots ever used; the others in `seen` stay zero.
     fn collect(&self, seen: &mut [u64; SLOTS]) {
         // A slot that was claimed after this load is one that was empty before it.
         let used = self.used().load(Ordering::Relaxed);
-        let mut index = 0_u64;
-        for (slot, word) in self.slots().zip(seen.iter_mut()) {
-            *word = if index < used { slot.admission_acquire() } else { 0 };
-            index = index.wrapping_add(1);
+        for (slot, word) in self.slots().zip(seen.iter_mut()).take(used as usize) {
+            *word = slot.admission_acquire();
         }
     }
 

@@ -113,10 +113,11 @@ pub(crate) fn label_words(payload: &Payload) -> usize {
 /// A sequential multiply-xorshift over everything a slot holds. A sum or XOR would accept words exchanged between
 /// two writers.
 fn check_of(place: u64, admission: u64, payload: &Payload, labels: &[u64]) -> u64 {
-    let mut hash = place ^ 0x9E37_79B9_7F4A_7C15;
-    for word in core::iter::once(&admission).chain(payload).chain(labels) {
-        hash = (hash ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        hash ^= hash >> 32;
-    }
-    hash
+    let hash = mix(place ^ 0x9E37_79B9_7F4A_7C15, &admission);
+    labels.iter().fold(payload.iter().fold(hash, mix), mix)
+}
+
+fn mix(hash: u64, word: &u64) -> u64 {
+    let hash = (hash ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    hash ^ hash >> 32
 }
