@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spanpin/spanpin/go-bindings/internal/capi"
 )
@@ -104,178 +99,6 @@ g 2.5
 	}
 }
 
-// Every way to name a span must lead to the same exemplar.
-func TestEveryOfferKeepsTheSlowest(t *testing.T) {
-	ctxFast, fast := sampledSpan(1)
-	ctxSlow, slow := sampledSpan(2)
-	for name, observe := range map[string]func(h *Histogram, v float64, ctx context.Context, c TraceContext){
-		"ObserveCtx":   func(h *Histogram, v float64, ctx context.Context, c TraceContext) { h.ObserveCtx(ctx, v) },
-		"ObserveTrace": func(h *Histogram, v float64, ctx context.Context, c TraceContext) { h.ObserveTrace(v, c) },
-		"ObserveTraceparent": func(h *Histogram, v float64, ctx context.Context, c TraceContext) {
-			h.ObserveTraceparent(v, c.String())
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := manual(t)
-			h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}})
-			observe(h, 0.2, ctxFast, fast)
-			observe(h, 0.7, ctxSlow, slow)
-			observe(h, 0.3, ctxFast, fast)
-			want := fmt.Sprintf(`{trace_id="%s",span_id="%s"} 0.7 1700000000.0`, slow.TraceID(), slow.SpanID())
-			if got := exemplars(later(t, r))[`h_bucket{le="1.0"}`]; !strings.HasPrefix(got, want) {
-				t.Errorf("exemplar is %q, want %q", got, want)
-			}
-		})
-	}
-}
-
-func TestCounterExemplars(t *testing.T) {
-	ctx, span := sampledSpan(7)
-	for name, add := range map[string]func(c *Counter){
-		"IncCtx":         func(c *Counter) { c.IncCtx(ctx) },
-		"AddCtx":         func(c *Counter) { c.AddCtx(ctx, 1) },
-		"AddTrace":       func(c *Counter) { c.AddTrace(1, span) },
-		"IncTraceparent": func(c *Counter) { c.IncTraceparent(span.String()) },
-		"IncExemplar":    func(c *Counter) { c.IncExemplar(Exemplar{Trace: span}) },
-		"IncTrace":       func(c *Counter) { c.IncTrace(span, Label{"user", "u"}) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := manual(t)
-			c := MustNewCounter(CounterOpts{Registry: r, Name: "c"})
-			add(c)
-			if got := exemplars(later(t, r))["c_total"]; !strings.Contains(got, span.TraceID().String()) {
-				t.Errorf("exemplar is %q, want one of trace %s", got, span.TraceID())
-			}
-			if c.Value() != 1 {
-				t.Errorf("value is %v, want 1", c.Value())
-			}
-		})
-	}
-}
-
-func TestFilters(t *testing.T) {
-	unsampledCtx, unsampled := spanWith(3, 0)
-	for _, c := range []struct {
-		filter   Filter
-		offered  bool
-		explicit bool
-	}{{DefaultFilter, false, true}, {TraceBased, false, true}, {AlwaysOn, true, true}, {AlwaysOff, false, false}} {
-		r := manual(t)
-		h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", Filter: c.filter})
-		h.ObserveCtx(unsampledCtx, 0.3)
-		h.ObserveTrace(0.3, unsampled)
-		h.ObserveTrace(0.3, unsampled, Label{"a", "b"})
-		h.ObserveTraceparent(0.3, unsampled.String())
-		if got := len(exemplars(later(t, r))) > 0; got != c.offered {
-			t.Errorf("filter %d: an unsampled span is kept: %v", c.filter, got)
-		}
-		h.ObserveExemplar(4, Exemplar{Trace: unsampled})
-		r.SetClock(1_700_000_002_000, 1_002_000)
-		if got := exemplars(page(t, r, openMetrics, "a"))[`h_bucket{le="5.0"}`] != ""; got != c.explicit {
-			t.Errorf("filter %d: an explicit exemplar is kept: %v", c.filter, got)
-		}
-		wantLine(t, page(t, r, "", "b"), "h_count 5")
-	}
-}
-
-func TestLabelsOfExemplars(t *testing.T) {
-	_, span := sampledSpan(9)
-	r := manual(t)
-	h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1, 2, 3, 4}})
-	h.ObserveTrace(0.5, span, Label{"user", "ü\"\\\n"}, Label{"trace_id", "mine"}, Label{"user", "again"}, Label{"bad name", "x"})
-	h.ObserveExemplar(1.5, Exemplar{Labels: []Label{{"trace_id", "0AF7651916CD43DD8448EB211C80319C"}, {"request", "r1"}}})
-	var many []Label
-	for i := range 40 {
-		many = append(many, Label{fmt.Sprintf("l%02d", i), "v"})
-	}
-	h.ObserveExemplar(2.5, Exemplar{Trace: span, Labels: many})
-	h.ObserveExemplar(3.5, Exemplar{Labels: []Label{{"long", strings.Repeat("ä", 2000)}}})
-	found := exemplars(later(t, r))
-	ids := fmt.Sprintf(`trace_id="%s",span_id="%s"`, span.TraceID(), span.SpanID())
-	for bucket, want := range map[string]string{
-		"1.0": "{" + ids + `,user="ü'/ "} 0.5`,
-		"2.0": `{trace_id="0af7651916cd43dd8448eb211c80319c",request="r1"} 1.5`,
-		"3.0": "{" + ids + `,l00="v"`,
-		"4.0": "",
-	} {
-		got := found[`h_bucket{le="`+bucket+`"}`]
-		if !strings.HasPrefix(got, want) || want == "" && got != "" {
-			t.Errorf("le=%s: exemplar is %q, want %q", bucket, got, want)
-		}
-	}
-}
-
-func TestBadExemplarsCostNoObservation(t *testing.T) {
-	r, err := New(Options{ReserveBytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.SetClock(1_700_000_000_000, 1_000_000)
-	h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h"})
-	c := MustNewCounter(CounterOpts{Registry: r, Name: "c"})
-	_, unsampled := spanWith(5, 0)
-	h.ObserveTraceparent(1, "00-malformed")
-	h.ObserveTrace(1, TraceContext{})
-	h.ObserveTrace(1, NewTraceContext(TraceID{}, SpanID{1}, 1))
-	h.ObserveCtx(context.Background(), 1)
-	h.ObserveCtx(nil, 1) //nolint:staticcheck // A nil context must not stop a program.
-	h.ObserveTrace(1, unsampled)
-	h.ObserveTrace(math.Inf(1), Sampled(TraceID{1}, SpanID{1}))
-	h.ObserveExemplar(1, Exemplar{})
-	h.Observe(math.NaN())
-	c.Add(math.NaN())
-	text := page(t, r, "", "")
-	wantLine(t, text, "h_count 8")
-	for reason, n := range map[string]int{"invalid_id": 3, "no_span": 2, "unsampled": 1, "nonfinite": 1} {
-		wantLine(t, text, fmt.Sprintf(`spanpin_exemplars_dropped_total{reason="%s"} %d`, reason, n))
-	}
-	wantLine(t, text, "spanpin_exemplars_offered_total 4")
-	wantLine(t, text, "spanpin_nan_observations_total 1")
-	wantLine(t, text, "spanpin_invalid_increments_total 1")
-}
-
-func TestWindowsTurnByTime(t *testing.T) {
-	r := manual(t)
-	h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}})
-	_, first := sampledSpan(1)
-	_, second := sampledSpan(2)
-	h.ObserveTrace(0.9, first)
-	r.SetClock(1_700_000_020_000, 1_020_000)
-	for range 16 {
-		h.ObserveTrace(0.2, second)
-	}
-	r.SetClock(1_700_000_105_000, 1_105_000)
-	// The first one is 105 s old and so no longer shown; the second one was
-	// admitted only because the window of the first one was closed.
-	got := exemplars(page(t, r, openMetrics, "a"))[`h_bucket{le="1.0"}`]
-	if !strings.Contains(got, second.TraceID().String()) {
-		t.Errorf("exemplar is %q, want one of trace %s", got, second.TraceID())
-	}
-}
-
-func TestTheBudgetBoundsLookUps(t *testing.T) {
-	r := manual(t)
-	h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}})
-	looked := 0
-	ctx := countingContext{context.Background(), &looked}
-	for range 20_000 {
-		h.ObserveCtx(ctx, 0.5)
-	}
-	if looked < 16_384 || looked > 17_000 {
-		t.Errorf("the context was looked at %d times, want about 16384", looked)
-	}
-}
-
-type countingContext struct {
-	context.Context
-	looked *int
-}
-
-func (c countingContext) Value(key any) any {
-	*c.looked++
-	return c.Context.Value(key)
-}
-
 func TestOverflow(t *testing.T) {
 	r, err := New(Options{ReserveBytes: 1 << 20})
 	if err != nil {
@@ -301,6 +124,29 @@ func TestOverflow(t *testing.T) {
 	}
 	if n := c.family.table.Load().used; n != 2 {
 		t.Errorf("the table holds %d entries, want 2: label values over the limit must not fill it", n)
+	}
+}
+
+// Where memory ran out, metrics are in no registry, and must still do no harm.
+func TestDetachedMetrics(t *testing.T) {
+	r := newRegistry(t)
+	h := MustNewHistogramVec(HistogramOpts{Registry: r, Name: "h"}, []string{"a"}).family.detached()
+	c := MustNewCounterVec(CounterOpts{Registry: r, Name: "c"}, []string{"a"}).family.detached()
+	g := MustNewGaugeVec(GaugeOpts{Registry: r, Name: "g"}, []string{"a"}).family.detached()
+	ctx, span := sampledSpan(1)
+	for i := range 100 {
+		h.ObserveCtx(ctx, float64(i))
+		h.ObserveTrace(1, span, Label{"a", "b"})
+		h.ObserveExemplar(2, Exemplar{Trace: span})
+		h.Observe(math.NaN())
+		c.IncCtx(ctx)
+		c.AddTrace(0.5, span, Label{"a", "b"})
+		c.AddExemplar(2, Exemplar{Labels: []Label{{"a", "b"}}})
+		c.Add(-1)
+		g.Inc()
+	}
+	if c.Value() != 150 || g.Value() != 100 {
+		t.Errorf("values are %v and %v, want 150 and 100", c.Value(), g.Value())
 	}
 }
 
@@ -486,138 +332,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-func TestHandler(t *testing.T) {
-	r := manual(t)
-	_, span := sampledSpan(3)
-	MustNewHistogram(HistogramOpts{Registry: r, Name: "h"}).ObserveTrace(1, span)
-	r.SetClock(1_700_000_001_000, 1_001_000)
-	server := httptest.NewServer(r.Handler())
-	defer server.Close()
-	get := func(method, accept, encoding string) *http.Response {
-		request, err := http.NewRequest(method, server.URL+"/metrics?x=1", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Accept", accept)
-		request.Header.Set("Accept-Encoding", encoding)
-		request.Header.Set(timeoutHeader, "10")
-		response, err := http.DefaultTransport.RoundTrip(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response
+func TestVersionIsThatOfTheCore(t *testing.T) {
+	if core := capi.Version(); core != Version {
+		t.Errorf("the module is version %s, the linked core %s", Version, core)
 	}
-	read := func(response *http.Response) string {
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
-	}
-	response := get(http.MethodGet, openMetrics, "identity")
-	body := read(response)
-	if !strings.Contains(body, span.TraceID().String()) || !strings.HasSuffix(body, "# EOF\n") {
-		t.Errorf("no exemplar or end in\n%s", body)
-	}
-	for header, want := range map[string]string{
-		"Content-Type":   "application/openmetrics-text; version=1.0.0; charset=utf-8",
-		"Vary":           "Accept, Accept-Encoding",
-		"Content-Length": strconv.Itoa(len(body)),
-	} {
-		if got := response.Header.Get(header); !strings.HasPrefix(got, want) {
-			t.Errorf("%s is %q, want %q", header, got, want)
-		}
-	}
-	response = get(http.MethodGet, "text/plain", "gzip")
-	if read(response)[:2] != "\x1f\x8b" || response.Header.Get("Content-Encoding") != "gzip" {
-		t.Error("the answer is not compressed")
-	}
-	response = get(http.MethodHead, "", "")
-	if read(response) != "" || response.ContentLength <= 0 {
-		t.Error("HEAD has a body, or no length")
-	}
-	response = get(http.MethodPost, "", "")
-	if read(response); response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") == "" {
-		t.Errorf("POST: %s", response.Status)
-	}
-	_ = r.Close()
-	response = get(http.MethodGet, "", "")
-	if read(response); response.StatusCode != http.StatusInternalServerError {
-		t.Errorf("after Close: %s", response.Status)
-	}
-}
-
-func TestScraperIdentityLeavesOutThePort(t *testing.T) {
-	for address, want := range map[string]string{"10.0.0.1:5555": "10.0.0.1", "[::1]:80": "::1", "@": "@", "": ""} {
-		if got := host(address); got != want {
-			t.Errorf("host(%q) is %q, want %q", address, got, want)
-		}
-	}
-}
-
-func TestTraceContext(t *testing.T) {
-	text := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	c, err := ParseTraceparent(text)
-	if err != nil || c.String() != text || !c.IsSampled() || !c.IsValid() {
-		t.Errorf("%v, %v", c, err)
-	}
-	traceID, err := ParseTraceID("0AF7651916CD43DD8448EB211C80319C")
-	if err != nil || traceID != c.TraceID() {
-		t.Errorf("%v, %v", traceID, err)
-	}
-	spanID, err := ParseSpanID("b7ad6b7169203331")
-	if err != nil || Sampled(traceID, spanID) != c {
-		t.Errorf("%v, %v", spanID, err)
-	}
-	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID(traceID), SpanID: trace.SpanID(spanID), TraceFlags: 1})
-	if FromSpanContext(sc) != c {
-		t.Error("the OpenTelemetry context differs")
-	}
-	if (TraceContext{}).IsValid() || NewTraceContext(traceID, SpanID{}, 1).IsValid() {
-		t.Error("a context without ids is valid")
-	}
-}
-
-// traceparentSeeds lead the fuzzer to the rules of the header.
-var traceparentSeeds = []string{
-	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
-	"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff-what",
-	"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03",
-	"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.x",
-	"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-	"00-00000000000000000000000000000000-b7ad6b7169203331-01",
-	"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-	"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
-	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
-	"00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-	" 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-	"",
-}
-
-func sameAsCore(t *testing.T, text string) {
-	got, err := ParseTraceparent(text)
-	want, failure := capi.ParseTraceparent(text)
-	if (err == nil) != (failure == nil) || got.span != want {
-		t.Errorf("%q: %v, %v here, and %v, %v in the core", text, got, err, want, failure)
-	}
-}
-
-func TestTraceparentAsInTheCore(t *testing.T) {
-	for _, text := range traceparentSeeds {
-		sameAsCore(t, text)
-		for i := range len(text) {
-			for _, b := range []string{"0", "g", "A", "-", "\x80", ""} {
-				sameAsCore(t, text[:i]+b+text[i+1:])
-			}
-		}
-	}
-}
-
-func FuzzTraceparent(f *testing.F) {
-	for _, text := range traceparentSeeds {
-		f.Add(text)
-	}
-	f.Fuzz(sameAsCore)
 }
