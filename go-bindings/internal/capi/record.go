@@ -11,12 +11,6 @@ package capi
 #cgo nocallback spanpin_go_counter_trace
 #cgo noescape spanpin_go_counter_exemplar
 #cgo nocallback spanpin_go_counter_exemplar
-#cgo nocallback spanpin_histogram_offer
-#cgo nocallback spanpin_counter_offer
-#cgo nocallback spanpin_histogram_turn
-#cgo nocallback spanpin_counter_turn
-#cgo nocallback spanpin_histogram_observe_exemplar_ids
-#cgo nocallback spanpin_counter_add_exemplar_ids
 #include "record.h"
 */
 import "C"
@@ -47,9 +41,13 @@ func (l Labels) c() (text *C.char, lengths *C.uint32_t, n C.size_t) {
 	return text, lengths, C.size_t(len(l.Lengths) / 2)
 }
 
+func (h Histogram) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(h.p))) }
+
+func (c Counter) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(c.p))) }
+
 // Offer offers an exemplar of an observation that was counted before.
 func (h Histogram) Offer(bucket uint, v float64, seed uint64, s Span) {
-	C.spanpin_histogram_offer(h.p, C.uint32_t(bucket), C.double(v), C.uint64_t(seed),
+	C.spanpin_go_histogram_offer(h.number(), C.uint32_t(bucket), C.double(v), C.uint64_t(seed),
 		C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo), C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 
@@ -63,10 +61,9 @@ func (h Histogram) ObserveTrace(v float64, s Span, l Labels) {
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
 }
 
-// ObserveExemplarIDs is ObserveExemplar of a valid span without labels. It passes
-// no pointer, so Go has none to check.
+// ObserveExemplarIDs is ObserveExemplar of a valid span without labels.
 func (h Histogram) ObserveExemplarIDs(v float64, s Span) {
-	C.spanpin_histogram_observe_exemplar_ids(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+	C.spanpin_go_histogram_ids(h.number(), C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 
@@ -79,7 +76,7 @@ func (h Histogram) ObserveExemplar(v float64, s Span, l Labels) {
 
 // Offer offers an exemplar of an addition that was made before.
 func (c Counter) Offer(v float64, seed uint64, s Span) {
-	C.spanpin_counter_offer(c.p, C.double(v), C.uint64_t(seed),
+	C.spanpin_go_counter_offer(c.number(), C.double(v), C.uint64_t(seed),
 		C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo), C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 
@@ -95,7 +92,7 @@ func (c Counter) AddTrace(v float64, s Span, l Labels) {
 
 // AddExemplarIDs is AddExemplar of a valid span without labels.
 func (c Counter) AddExemplarIDs(v float64, s Span) {
-	C.spanpin_counter_add_exemplar_ids(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
+	C.spanpin_go_counter_ids(c.number(), C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags))
 }
 

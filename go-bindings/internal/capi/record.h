@@ -73,4 +73,25 @@ SPANPIN_GO_CALL(spanpin_go_histogram_exemplar, spanpin_histogram, spanpin_histog
 SPANPIN_GO_CALL(spanpin_go_counter_trace, spanpin_counter, spanpin_counter_add_trace)
 SPANPIN_GO_CALL(spanpin_go_counter_exemplar, spanpin_counter, spanpin_counter_add_exemplar)
 
+/* The calls of the hot path. Handles come as numbers, because Go checks every pointer that it passes. */
+static inline void spanpin_go_histogram_offer(uintptr_t h, uint32_t bucket, double value, uint64_t seed,
+                                              uint64_t trace_hi, uint64_t trace_lo, uint64_t span, uint32_t flags) {
+    spanpin_histogram_offer((const spanpin_histogram *)h, bucket, value, seed, trace_hi, trace_lo, span, flags);
+}
+
+static inline void spanpin_go_counter_offer(uintptr_t c, double amount, uint64_t seed, uint64_t trace_hi,
+                                            uint64_t trace_lo, uint64_t span, uint32_t flags) {
+    spanpin_counter_offer((const spanpin_counter *)c, amount, seed, trace_hi, trace_lo, span, flags);
+}
+
+static inline void spanpin_go_histogram_ids(uintptr_t h, double value, uint64_t trace_hi, uint64_t trace_lo,
+                                            uint64_t span, uint32_t flags) {
+    spanpin_histogram_observe_exemplar_ids((const spanpin_histogram *)h, value, trace_hi, trace_lo, span, flags);
+}
+
+static inline void spanpin_go_counter_ids(uintptr_t c, double amount, uint64_t trace_hi, uint64_t trace_lo,
+                                          uint64_t span, uint32_t flags) {
+    spanpin_counter_add_exemplar_ids((const spanpin_counter *)c, amount, trace_hi, trace_lo, span, flags);
+}
+
 #endif
