@@ -76,6 +76,19 @@ def test_shop_pods_are_found_by_their_annotations(service: str) -> None:
     }
 
 
+def test_arguments_name_values_of_the_config_map() -> None:
+    values = one("kubernetes/shop.yaml", "ConfigMap", "shop")["data"]
+    for service in SERVICES:
+        template = one("kubernetes/shop.yaml", "Deployment", service)["spec"]["template"]
+        container = template["spec"]["containers"][0]
+        arguments = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+        used = {name: values[value[2:-1]] for name, value in arguments.items()}
+        assert used["--host"] == "0.0.0.0"
+        if service.startswith("users"):
+            host, port = used["--orders"].removeprefix("http://").split(":")
+            assert SERVICES[host] == int(port)
+
+
 def test_static_targets_are_the_shop() -> None:
     job = documents("prometheus/prometheus.yml")[0]["scrape_configs"][0]
     assert job["static_configs"][0]["targets"] == [f"127.0.0.1:{port}" for port in SERVICES.values()]
