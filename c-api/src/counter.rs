@@ -28,7 +28,7 @@ pub extern "C" fn spanpin_counter_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_counter::pointer(&*series(family, Kind::Counter, &values, values_len)?));
+        out.write(spanpin_counter::pointer(series(family, Kind::Counter, &values, values_len)?));
         Ok(())
     };
     done(find(), error)

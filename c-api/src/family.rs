@@ -1,7 +1,7 @@
 //! Families: a name, its label names, and how its observations are counted.
 
 use spanpin::buffer::filled;
-use spanpin::raw::{FamilyOptions, Pinned, Series};
+use spanpin::raw::{FamilyOptions, Series};
 use spanpin::{Error, ErrorCode, Filter, Kind, Policy};
 
 use crate::boundary::{
@@ -77,7 +77,7 @@ pub extern "C" fn spanpin_family_register(
             policy: choice(options.policy, Policy::from_u32, "policy", "0 to 3 (SPANPIN_POLICY_...)")?,
             max_series: Some(options.max_series).filter(|most| *most != 0),
         })?;
-        out.write(spanpin_family::pointer(&family));
+        out.write(spanpin_family::pointer(family));
         Ok(())
     };
     done(register(), error)
@@ -92,12 +92,12 @@ fn choice<T>(number: u32, known: impl Fn(u32) -> Option<T>, what: &str, allowed:
 }
 
 /// The series of a family with these label values.
-pub(crate) fn series(
-    family: Option<&spanpin_family>,
+pub(crate) fn series<'a>(
+    family: Option<&'a spanpin_family>,
     kind: Kind,
     values: &Array<spanpin_str>,
     values_len: usize,
-) -> Result<Pinned<Series>, Error> {
+) -> Result<&'a Series, Error> {
     let family = &handle(family, "family")?.core;
     if family.kind() != kind {
         let is = " family is not one of this kind: use the spanpin_..._with function of its own kind";

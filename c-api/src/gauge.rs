@@ -24,7 +24,7 @@ pub extern "C" fn spanpin_gauge_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_gauge::pointer(&*series(family, Kind::Gauge, &values, values_len)?));
+        out.write(spanpin_gauge::pointer(series(family, Kind::Gauge, &values, values_len)?));
         Ok(())
     };
     done(find(), error)

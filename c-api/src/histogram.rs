@@ -28,7 +28,7 @@ pub extern "C" fn spanpin_histogram_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_histogram::pointer(&*series(family, Kind::Histogram, &values, values_len)?));
+        out.write(spanpin_histogram::pointer(series(family, Kind::Histogram, &values, values_len)?));
         Ok(())
     };
     done(find(), error)

@@ -7,7 +7,7 @@ use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
 use crate::family::Family;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
-use crate::process::Lock;
+use crate::process::{Held, Lock};
 use crate::segment::layout::Header;
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
@@ -82,6 +82,37 @@ impl Core {
         self.walked.store(place.bytes(), Ordering::Relaxed);
     }
 
+    /// Holds the lock of the slow paths.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        let held = self.lock.hold();
+        if held.is_inherited() {
+            self.mend();
+        }
+        held
+    }
+
+    /// Finishes what a thread of the parent process was at when this one was forked. A series that is in its family's
+    /// list but not in the index would otherwise be created, and shown, a second time.
+    #[cold]
+    fn mend(&self) {
+        self.families.mend();
+        for family in self.families.iter() {
+            family.series.mend();
+            for series in family.series.iter() {
+                let known =
+                    self.index.get().probe(series.hash()).any(|s| core::ptr::eq(&raw const *s, &raw const *series));
+                if !known && self.make_room_in_index().is_ok() {
+                    self.index.get().insert(series.hash(), series);
+                }
+            }
+        }
+    }
+
+    /// Grows the index if it is nearly full. The caller holds the lock.
+    pub(crate) fn make_room_in_index(&self) -> Result<(), Error> {
+        if self.index.get().has_room() { Ok(()) } else { self.index.grow(Series::hash) }
+    }
+
     /// Takes up the records from the one at `from` back to the one before `until`, oldest first. The caller holds
     /// the lock.
     ///
@@ -117,7 +148,7 @@ impl Core {
         if self.header.newest_record.load(Ordering::Relaxed) == self.walked() {
             return;
         }
-        let _held = self.lock.hold();
+        let _held = self.hold();
         // Under the lock: a head read before it may lie behind what others took up while this thread waited, and the
         // walk from there would never meet its end.
         // SYNC(record-publish): Acquire; the records up to this one become visible.
@@ -158,5 +189,50 @@ impl Core {
     /// Gives back what `charge_exemplars` took.
     pub(crate) fn discharge_exemplars(&self, bytes: usize) {
         self.header.exemplar_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::{Registry, RegistryOptions};
+    use crate::segment::{SeriesWrite, put_text};
+
+    /// What a child of fork finds when a thread of its parent was between two steps of taking up a series.
+    #[test]
+    fn a_series_half_taken_up_at_a_fork_is_not_created_again() {
+        for steps in 1..=2 {
+            let registry =
+                Registry::with_options(&RegistryOptions { self_metrics: false, ..Default::default() }).unwrap();
+            let handle = registry.counter("c", "").labels(&["l"]).register().unwrap();
+            handle.with(&["known"]).unwrap().inc();
+            let core = &*registry.core;
+            let family = core.family("c").unwrap();
+            let mut text = crate::buffer::Buffer::new();
+            put_text(&mut text, b"half");
+            let hash = crate::hash::fold(crate::family::family_hash("c"), b"half");
+            let (cells, gates) = family.sizes();
+            let write = SeriesWrite {
+                family: family.place(),
+                hash,
+                created_ms: 1,
+                text: text.as_slice(),
+                gates,
+                cells,
+                overflow: false,
+            };
+            let place = core.segment.write_series(&write).unwrap();
+            let half = Series::from_record(family, place, core.segment.read_series(place).unwrap()).unwrap();
+            family.series.push_in_part(half, steps);
+            core.lock.abandon();
+
+            handle.with(&["other"]).unwrap().inc();
+            handle.with(&["half"]).unwrap().inc();
+            let scrape = registry.scrape(&crate::ScrapeRequest::default()).unwrap();
+            let body = alloc::string::String::from_utf8(scrape.into_body()).unwrap();
+            let lines: alloc::vec::Vec<_> = body.lines().filter(|line| !line.starts_with('#')).collect();
+            let wanted = ["c_total{l=\"known\"} 1", "c_total{l=\"half\"} 1", "c_total{l=\"other\"} 1"];
+            assert_eq!(lines, wanted, "after {steps} steps");
+        }
     }
 }

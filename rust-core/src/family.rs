@@ -144,9 +144,14 @@ impl Family {
         })
     }
 
-    /// Claims the family for this process. False if it was claimed before.
-    pub(crate) fn claim(&self) -> bool {
-        self.registered.swap(1, Ordering::Relaxed) == 0
+    /// Whether this process has registered the family.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed) != 0
+    }
+
+    /// The caller holds the lock, and the family has all that it needs.
+    pub(crate) fn set_registered(&self) {
+        self.registered.store(1, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self) -> Offset {
@@ -204,7 +209,7 @@ impl Family {
         let mut text = Buffer::new();
         values.clone().for_each(|value| put_text(&mut text, value.as_bytes()));
         text.finish().map_err(|_| out_of_memory())?;
-        let _held = self.core.lock.hold();
+        let _held = self.core.hold();
         if let Some(found) = self.find(hash, values.clone()) {
             return Ok(found);
         }
@@ -221,7 +226,9 @@ impl Family {
     ) -> Result<Pinned<Series>, Error> {
         let core = &*self.core;
         let record = core.segment.family_record(self.place).ok_or_else(out_of_memory)?;
-        if !overflow && record.series.load(Ordering::Relaxed) >= u64::from(self.max_series) {
+        // The limit is for label sets: the one series of a family without labels is none.
+        let limited = !overflow && !self.label_names.is_empty();
+        if limited && record.series.load(Ordering::Relaxed) >= u64::from(self.max_series) {
             return Err(Error::plain(ErrorCode::SegmentFull));
         }
         let (cells, gates) = self.sizes();
@@ -253,9 +260,7 @@ impl Family {
     /// Takes up a series whose record is published. The caller holds the lock.
     pub(crate) fn attach(family: Pinned<Family>, place: Offset, text: SeriesText) -> Result<Pinned<Series>, Error> {
         let core = &*family.core;
-        if !core.index.get().has_room() {
-            core.index.grow(|series: &Series| series.hash())?;
-        }
+        core.make_room_in_index()?;
         let (overflow, hash) = (text.overflow, text.hash);
         let series = Series::from_record(family, place, text)?;
         let series = family.series.push(series);

@@ -102,6 +102,15 @@ impl<T: ?Sized> Pinned<T> {
     pub(crate) unsafe fn new(target: &T) -> Self {
         Pinned(NonNull::from_ref(target))
     }
+
+    /// The same as a reference that a caller outside may keep.
+    ///
+    /// # Safety
+    /// The target must stay where it is, and alive, for `'a`.
+    pub(crate) unsafe fn as_ref<'a>(self) -> &'a T {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 impl<T: ?Sized> Clone for Pinned<T> {
@@ -150,25 +159,6 @@ impl<T> Shared<T> {
     pub(crate) fn pin(&self) -> Pinned<T> {
         // SAFETY: the value does not move, and what holds the copy is part of it (INV-3).
         unsafe { Pinned::new(&self.inner().value) }
-    }
-
-    /// Gives up this holder's count to whoever holds the pointer.
-    pub(crate) fn into_raw(self) -> *const T {
-        let value: *const T = &raw const self.inner().value;
-        core::mem::forget(self);
-        value
-    }
-
-    /// The holder whose count `into_raw` gave up.
-    ///
-    /// # Safety
-    /// `value` comes from `into_raw` and its count was not taken back yet.
-    pub(crate) unsafe fn from_raw(value: *const T) -> Self {
-        let offset = core::mem::offset_of!(SharedInner<T>, value);
-        // SAFETY: the value lies `offset` bytes into its `SharedInner`, by the caller's promise.
-        let inner = unsafe { value.byte_sub(offset) }.cast::<SharedInner<T>>();
-        // SAFETY: `inner` points to a live `SharedInner`, hence is not null.
-        Shared(unsafe { NonNull::new_unchecked(inner.cast_mut()) })
     }
 }
 
@@ -271,6 +261,24 @@ impl<T: Node> Chain<T> {
         self.last.store(core::ptr::from_ref(node).cast_mut(), Ordering::Relaxed);
         // SAFETY: the list lives inside the core and keeps its nodes until it is dropped (INV-3).
         unsafe { Pinned::new(node) }
+    }
+
+    /// `push` broken off after its first or second step.
+    #[cfg(test)]
+    pub(crate) fn push_in_part(&self, node: Box<T>, steps: u32) {
+        let end = self.last.load(Ordering::Relaxed);
+        let node = self.push(node);
+        if steps == 1 {
+            self.last.store(end, Ordering::Relaxed);
+        }
+        let _ = node;
+    }
+
+    /// Finds the end again after a `push` that was broken off. The caller holds the lock of the list.
+    pub(crate) fn mend(&self) {
+        if let Some(last) = core::iter::successors(self.first.get(), |node| node.next().get()).last() {
+            self.last.store(core::ptr::from_ref(last).cast_mut(), Ordering::Relaxed);
+        }
     }
 
     /// The nodes in their order.

@@ -75,11 +75,26 @@ pub(crate) struct Lock {
 pub(crate) struct Held<'a> {
     lock: &'a Lock,
     generation: u64,
+    inherited: bool,
+}
+
+impl Held<'_> {
+    /// Whether the holder before was a thread of the process that this one was forked from: what it was at may be
+    /// half done.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.inherited
+    }
 }
 
 impl Lock {
     pub(crate) const fn new() -> Self {
         Lock { holder: AtomicU64::new(0) }
+    }
+
+    /// Leaves the lock as a child of fork finds it whose parent held it.
+    #[cfg(test)]
+    pub(crate) fn abandon(&self) {
+        self.holder.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Waits for the lock. What it protects is done in microseconds.
@@ -92,7 +107,7 @@ impl Lock {
             if (seen == 0 || seen != generation)
                 && self.holder.compare_exchange(seen, generation, Ordering::Acquire, Ordering::Relaxed).is_ok()
             {
-                return Held { lock: self, generation };
+                return Held { lock: self, generation, inherited: seen != 0 };
             }
             turns = turns.saturating_add(1);
             pause(turns);

@@ -5,16 +5,15 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 
 pub use crate::family::Family;
-pub use crate::memory::Pinned;
 pub use crate::observe::Labels;
 pub use crate::series::Series;
 
-use crate::core::{BUDGET, Core, WINDOW_MOST_MS};
+use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::error::Error;
 use crate::exemplar::{Filter, Offer, Policy, packer, priority, scrapers, shape};
 use crate::family::Kind;
 use crate::labels::put_lossy;
-use crate::memory::{Shared, out_of_memory};
+use crate::memory::out_of_memory;
 use crate::registry::{FamilySpec, Registry};
 use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
 use crate::sync::atomic::Ordering;
@@ -72,7 +71,7 @@ impl Registry {
     ///
     /// # Errors
     /// Those of [`crate::FamilyBuilder::register`].
-    pub fn register_raw(&self, options: &FamilyOptions<'_>) -> Result<Pinned<Family>, Error> {
+    pub fn register_raw(&self, options: &FamilyOptions<'_>) -> Result<&Family, Error> {
         let mut spec = FamilySpec::new(options.kind, options.name, options.help);
         spec.unit = options.unit;
         spec.label_names = options.label_names;
@@ -82,22 +81,9 @@ impl Registry {
         spec.filter = options.filter.unwrap_or(spec.filter);
         spec.policy = options.policy.unwrap_or(spec.policy);
         spec.max_series = options.max_series.unwrap_or(spec.max_series);
-        self.register(&spec)
-    }
-
-    /// Gives the handle away as an address.
-    #[must_use]
-    pub fn into_raw(self) -> *const c_void {
-        self.core.into_raw().cast()
-    }
-
-    /// Takes back what `into_raw` gave away.
-    ///
-    /// # Safety
-    /// `raw` comes from `into_raw` and was not taken back yet.
-    pub unsafe fn from_raw(raw: *const c_void) -> Registry {
-        // SAFETY: the caller's promise.
-        Registry { core: unsafe { Shared::from_raw(raw.cast::<Core>()) } }
+        let family = self.register(&spec)?;
+        // SAFETY: the family belongs to the core, which this borrowed handle keeps (INV-3).
+        Ok(unsafe { family.as_ref() })
     }
 }
 
@@ -107,8 +93,10 @@ impl Family {
     ///
     /// # Errors
     /// `LabelCount` for a wrong number of values.
-    pub fn child_raw<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
-        self.child(values)
+    pub fn child_raw<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<&Series, Error> {
+        let series = self.child(values)?;
+        // SAFETY: the series belongs to the core that this family is part of (INV-3).
+        Ok(unsafe { series.as_ref() })
     }
 
     /// What the family counts.

@@ -14,7 +14,7 @@ use crate::exemplar::{Filter, Policy};
 use crate::family::{DEFAULT_MAX_SERIES, Family, Kind, OVERFLOW_LABEL, family_hash};
 use crate::handles::{FamilyHandle, Parts};
 use crate::hash::fold;
-use crate::labels::{check_label_names, check_metric_name, check_unit, is_label_name};
+use crate::labels::{MAX_CODE_POINTS, check_label_names, check_metric_name, check_unit, is_label_name};
 use crate::memory::{Pinned, Shared, boxed, out_of_memory};
 use crate::segment::publish::{Published, publish};
 use crate::segment::{FamilyWrite, Segment, boxed_str, put_text};
@@ -86,7 +86,7 @@ impl Registry {
     ///
     /// # Errors
     /// `OutOfMemory` if the system refuses address space, `InvalidOption` for a label name that is not
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`, or two equal ones.
+    /// `[a-zA-Z_][a-zA-Z0-9_]*`, two equal ones, or two that leave no room for the ids in 128 code points.
     pub fn with_options(options: &RegistryOptions<'_>) -> Result<Registry, Error> {
         for name in [options.trace_id_label, options.span_id_label] {
             if !is_label_name(name) {
@@ -98,6 +98,7 @@ impl Registry {
             let text = " names both the trace id and the span id: give them different labels";
             return Err(Error::quoting(ErrorCode::InvalidOption, "exemplar label ", options.trace_id_label, text));
         }
+        check_id_labels(options)?;
         let clock = Clock::new();
         // The first scrape closes the first window however early it comes: there was none before it to share one with.
         let opened_ms = clock.mono_ms().saturating_sub(WINDOW_LEAST_MS);
@@ -134,7 +135,8 @@ impl Registry {
     pub(crate) fn register(&self, spec: &FamilySpec<'_>) -> Result<Pinned<Family>, Error> {
         let spec = spec.checked()?;
         let core = &*self.core;
-        let _held = core.lock.hold();
+        let _held = core.hold();
+        // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = core.header.newest_record.load(Ordering::Acquire);
         core.catch_up(newest, core.walked());
         if let Some(clash) = core.families.iter().find(|f| *f.name != *spec.name && f.clashes(spec.kind, spec.name)) {
@@ -209,6 +211,28 @@ impl Registry {
     }
 }
 
+/// Fails if the labels of the ids and the ids themselves pass the limit of an exemplar: ids are never left out.
+fn check_id_labels(options: &RegistryOptions<'_>) -> Result<(), Error> {
+    const DIGITS: usize = 32 + 16;
+    const MOST: usize = MAX_CODE_POINTS - DIGITS;
+    // Label names are ASCII.
+    let given = options.trace_id_label.len().saturating_add(options.span_id_label.len());
+    if given <= MOST {
+        return Ok(());
+    }
+    let mut message = Buffer::new();
+    message.put_str("exemplar labels ");
+    message.put_quoted(options.trace_id_label);
+    message.put_str(" and ");
+    message.put_quoted(options.span_id_label);
+    message.put_str(" have ");
+    message.put_u64(given as u64);
+    message.put_str(" code points together: take at most ");
+    message.put_u64(MOST as u64);
+    message.put_str(", so that they fit into an exemplar's 128 with the ids");
+    Err(Error::new(ErrorCode::InvalidOption, message))
+}
+
 /// The settings of a family that is to be registered.
 #[derive(Clone, Copy)]
 pub(crate) struct FamilySpec<'a> {
@@ -264,7 +288,7 @@ fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<Pinned<Family>
     if family.kind != spec.kind || !same_labels || family.bounds.as_slice() != spec.bounds {
         return Err(shape_error(spec, &family));
     }
-    if !family.claim() {
+    if family.is_registered() {
         let text = " is registered already: register it once and keep the family";
         return Err(Error::quoting(ErrorCode::DuplicateName, "metric ", spec.name, text));
     }
@@ -283,6 +307,8 @@ fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<Pinned<Family>
         text.finish().map_err(|_| out_of_memory())?;
         family.publish_series(hash, text.as_slice(), true, || family.overflow.get().map(|o| o.0))?;
     }
+    // Last, so that a registration that failed may be tried again.
+    family.set_registered();
     Ok(family)
 }
 

@@ -406,3 +406,32 @@ fn drops_are_counted_by_reason() {
     }
     assert!(body.contains("spanpin_nan_observations_total 1\n"), "{body}");
 }
+
+#[test]
+fn the_first_exemplars_of_many_series_find_memory_before_any_scrape() {
+    let options = RegistryOptions { self_metrics: false, ..Default::default() };
+    let registry = Registry::with_options(&options).unwrap();
+    registry.set_clock(WALL, 1_000_000);
+    let family = registry.histogram("h", "").labels(&["l"]).register().unwrap();
+    for n in 1..=200 {
+        let series = family.with(&[&n.to_string()]).unwrap();
+        spanpin::buckets::DEFAULT_BOUNDS.iter().for_each(|bound| series.observe_trace(*bound, span(n)));
+    }
+    registry.set_clock(WALL, 1_001_000);
+    let request = ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() };
+    let body = String::from_utf8(registry.scrape(&request).unwrap().into_body()).unwrap();
+    assert_eq!(body.matches("# {trace_id=").count(), 200 * 11);
+}
+
+#[test]
+fn ids_under_another_name_are_written_once() {
+    let options = RegistryOptions { self_metrics: false, trace_id_label: "traceID", ..Default::default() };
+    let mut bed = Bed::with_options(&options, |family| family);
+    let id = "0af7651916cd43dd8448eb211c80319c";
+    bed.histogram.observe_exemplar(0.5, &[("trace_id", id), ("user", "u")]);
+    bed.histogram.observe_trace_labels(0.05, span(1), &[("trace_id", id), ("span_id", "x"), ("a", "b")]);
+    bed.pass(1000);
+    let body = bed.body(a());
+    assert!(body.contains(&format!(" # {{traceID=\"{id}\",user=\"u\"}} 0.5 ")), "{body}");
+    assert!(body.contains("0001\",span_id=\"0000000000000001\",a=\"b\"} 0.05 "), "{body}");
+}

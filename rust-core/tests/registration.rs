@@ -58,3 +58,33 @@ fn bad_options_are_refused() {
     check(bad("id", "id"), ErrorCode::InvalidOption, "different");
     assert!(bad("traceID", "spanID").is_none());
 }
+
+#[test]
+fn id_labels_leave_room_for_the_ids() {
+    let make = |span_id_label: &str| {
+        Registry::with_options(&RegistryOptions { trace_id_label: "t", span_id_label, ..Default::default() }).err()
+    };
+    assert!(make(&"s".repeat(79)).is_none());
+    check(make(&"s".repeat(80)), ErrorCode::InvalidOption, "have 81 code points together: take at most 80");
+}
+
+#[test]
+fn a_registration_that_failed_may_be_tried_again() {
+    let registry = Registry::with_options(&RegistryOptions { reserve_bytes: 0, ..Default::default() }).unwrap();
+    let filling = registry.gauge("filling", "").labels(&["l"]).register().unwrap();
+    // Leaves room for a family's record, and none for its series of 4,000 buckets.
+    let long = "x".repeat(20_000);
+    for n in 0..8 {
+        filling.with(&[&format!("{n}{long}")]).unwrap();
+    }
+    let bounds: Vec<f64> = (0..4000).map(f64::from).collect();
+    for _ in 0..2 {
+        check(registry.histogram("h", "").bounds(&bounds).register().err(), ErrorCode::SegmentFull, "full");
+    }
+}
+
+#[test]
+fn the_series_of_a_family_without_labels_needs_no_limit() {
+    let registry = Registry::new().unwrap();
+    registry.counter("c", "").max_series(0).register().unwrap().with(&[]).unwrap().inc();
+}

@@ -13,6 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::CounterWithExemplar;
 
 use crate::buffer::Buffer;
+use crate::core::Settings;
 use crate::labels::put_escaped;
 use crate::{Error, Exemplar, FamilySnapshot, Kind, Registry, Scrape, ScrapeRequest, SeriesSnapshot, Value};
 
@@ -26,7 +27,7 @@ type Pairs = Vec<(String, String)>;
 impl Collector for Registry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let snapshot = self.snapshot().map_err(|_| fmt::Error)?;
-        snapshot.families.iter().try_for_each(|family| encode_family(&mut encoder, family))
+        snapshot.families.iter().try_for_each(|family| encode_family(&mut encoder, &self.core.settings, family))
     }
 }
 
@@ -48,14 +49,20 @@ impl Registry {
         request: &ScrapeRequest<'_>,
     ) -> Result<Scrape, Error> {
         let mut text = String::new();
-        // Writing to a String cannot fail; what a foreign collector says of itself can.
-        let _ = encode_registry(&mut text, other);
+        // Writing to a String cannot fail; a foreign collector can, in the middle of a line.
+        if encode_registry(&mut text, other).is_err() {
+            text.truncate(text.rfind('\n').map_or(0, |end| end.saturating_add(1)));
+        }
         let openmetrics = ScrapeRequest { accept: "application/openmetrics-text", ..*request };
         crate::encode::scrape_after(&self.core, &openmetrics, text.as_bytes())
     }
 }
 
-fn encode_family(encoder: &mut DescriptorEncoder<'_>, family: &FamilySnapshot) -> Result<(), fmt::Error> {
+fn encode_family(
+    encoder: &mut DescriptorEncoder<'_>,
+    settings: &Settings,
+    family: &FamilySnapshot,
+) -> Result<(), fmt::Error> {
     let kind = match family.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,
@@ -71,9 +78,9 @@ fn encode_family(encoder: &mut DescriptorEncoder<'_>, family: &FamilySnapshot) -
         let labels = pairs(&series.labels);
         if labels.is_empty() {
             // It would write empty braces.
-            encode_series(&mut metric, family, series)?;
+            encode_series(&mut metric, settings, family, series)?;
         } else {
-            encode_series(&mut metric.encode_family(&labels)?, family, series)?;
+            encode_series(&mut metric.encode_family(&labels)?, settings, family, series)?;
         }
     }
     Ok(())
@@ -81,6 +88,7 @@ fn encode_family(encoder: &mut DescriptorEncoder<'_>, family: &FamilySnapshot) -
 
 fn encode_series(
     metric: &mut prometheus_client::encoding::MetricEncoder<'_>,
+    settings: &Settings,
     family: &FamilySnapshot,
     series: &SeriesSnapshot,
 ) -> Result<(), fmt::Error> {
@@ -89,7 +97,7 @@ fn encode_series(
             let carrier = CounterWithExemplar::<Pairs, f64, AtomicU64>::default();
             if let Some(exemplar) = exemplar {
                 let at = UNIX_EPOCH.checked_add(Duration::from_millis(exemplar.timestamp_ms));
-                carrier.inc_by(exemplar.value, Some(exemplar_labels(exemplar)), at);
+                carrier.inc_by(exemplar.value, Some(exemplar_labels(settings, exemplar)), at);
             }
             metric.encode_counter(total, carrier.get().1.as_ref())
         }
@@ -103,10 +111,10 @@ fn encode_series(
     }
 }
 
-fn exemplar_labels(exemplar: &Exemplar) -> Pairs {
+fn exemplar_labels(settings: &Settings, exemplar: &Exemplar) -> Pairs {
     let ids = [
-        exemplar.trace_id.map(|id| ("trace_id".into(), alloc::format!("{id}"))),
-        exemplar.span_id.map(|id| ("span_id".into(), alloc::format!("{id}"))),
+        exemplar.trace_id.map(|id| (String::from(&*settings.trace_id_label), alloc::format!("{id}"))),
+        exemplar.span_id.map(|id| (String::from(&*settings.span_id_label), alloc::format!("{id}"))),
     ];
     ids.into_iter().flatten().chain(pairs(&exemplar.labels)).collect()
 }

@@ -91,7 +91,6 @@ pub(crate) fn scrape_after(core: &Core, request: &ScrapeRequest<'_>, before: &[u
         ms => started_ns.saturating_add(u64::from(ms).saturating_mul(1_000_000)),
     };
     let negotiated = negotiate(request.accept);
-    core.segment.grow();
     core.take_up_new_records();
     let mut body = Buffer::new();
     let hint = core.body_hint.load(Ordering::Relaxed) as usize;

@@ -241,17 +241,19 @@ impl Series {
     fn pack(&self, stored: &Stored, extra: Extra<'_>) -> Packed {
         let core = &*self.family.core;
         let (trace_label, span_label) = (&*core.settings.trace_id_label, &*core.settings.span_id_label);
-        let mut taken = [""; 2];
+        // An id is taken from the label of its usual name, whatever name it is written under.
+        let mut taken = [[""; 2]; 2];
         let mut cost = 0_usize;
-        let ids = [(stored.trace.is_some(), trace_label, 32), (stored.span.is_some(), span_label, 16)];
-        for (place, (present, name, digits)) in taken.iter_mut().zip(ids) {
+        let ids =
+            [(stored.trace.is_some(), trace_label, "trace_id", 32), (stored.span.is_some(), span_label, "span_id", 16)];
+        for (places, (present, name, usual, digits)) in taken.iter_mut().zip(ids) {
             if present {
-                *place = name;
+                *places = [name, usual];
                 cost = cost.saturating_add(name.len()).saturating_add(digits);
             }
         }
         let mut packed = Packed::none();
-        let options = FitOptions { budget: MAX_CODE_POINTS.saturating_sub(cost), taken: &taken };
+        let options = FitOptions { budget: MAX_CODE_POINTS.saturating_sub(cost), taken: taken.as_flattened() };
         let fit = extra(&mut packed.words, options);
         packed.used = fit.words;
         packed.counted = fit.trimmed || fit.replaced || fit.invalid;

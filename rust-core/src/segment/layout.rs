@@ -40,7 +40,7 @@ pub(crate) struct Header {
     pub(crate) newest_record: AtomicU64,
     /// Bytes of rings and label areas.
     pub(crate) exemplar_bytes: AtomicU64,
-    /// Not zero when an observation found no allocated space.
+    /// Not zero once something found no allocated space.
     pub(crate) want_growth: AtomicU64,
     pub(crate) series: AtomicU64,
     pub(crate) spare: [AtomicU64; 2],

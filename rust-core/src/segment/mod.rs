@@ -18,11 +18,6 @@ use crate::error::{Error, ErrorCode};
 use crate::memory::Pinned;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Space is allocated in steps of this size ...
-const GROWTH_STEP: u64 = 256 * 1024;
-/// ... as soon as less than this is left, at registration, for a new series and in a scrape.
-const KEEP_FREE: u64 = 64 * 1024;
-
 /// A type whose values may lie in a segment.
 ///
 /// # Safety
@@ -94,11 +89,12 @@ impl Segment {
             header.reserved_bytes.store(segment.heap.bytes() as u64, Ordering::Relaxed);
             header.created_ms.store(wall_ms, Ordering::Relaxed);
             header.tail.store(header_bytes.next_multiple_of(LINE as u64), Ordering::Relaxed);
+            // All of it is there: the system gives private memory page by page as it is touched.
+            header.allocated.store(segment.heap.bytes() as u64, Ordering::Relaxed);
             header.window.epoch.store(1, Ordering::Relaxed);
             header.window.opened_ms.store(mono_ms, Ordering::Relaxed);
             header.magic.store(MAGIC, Ordering::Relaxed);
         }
-        segment.grow();
         Ok(segment)
     }
 
@@ -178,29 +174,6 @@ impl Segment {
             }
         }
     }
-
-    /// Hands out bytes where growth is allowed: registration and new series.
-    pub(crate) fn allocate_growing(&self, bytes: usize) -> Option<Offset> {
-        self.make_room(bytes as u64);
-        let place = self.allocate(bytes);
-        self.grow();
-        place
-    }
-
-    /// Keeps free what observations may want before the next chance to grow.
-    pub(crate) fn grow(&self) {
-        self.make_room(0);
-    }
-
-    fn make_room(&self, bytes: u64) {
-        let Some(header) = self.header() else { return };
-        let wanted = header.tail.load(Ordering::Relaxed).saturating_add(bytes).saturating_add(KEEP_FREE);
-        if header.allocated.load(Ordering::Relaxed) < wanted {
-            let stepped = wanted.next_multiple_of(GROWTH_STEP).min(self.heap.bytes() as u64);
-            header.allocated.fetch_max(stepped, Ordering::AcqRel);
-            header.want_growth.store(0, Ordering::Relaxed);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -236,7 +209,7 @@ mod tests {
     fn a_full_segment_refuses_and_keeps_what_it_has() {
         let segment = Segment::on_heap(0, 1, 1).unwrap();
         let mut blocks = 0;
-        while segment.allocate_growing(4096).is_some() {
+        while segment.allocate(4096).is_some() {
             blocks += 1;
         }
         assert!((40..64).contains(&blocks), "{blocks}");
