@@ -22,7 +22,7 @@ impl Clock {
         self.manual.swap(1, Ordering::Relaxed) == 0
     }
 
-    /// Milliseconds since the Unix epoch. Precise: two observations in a row may differ.
+    /// Milliseconds since the Unix epoch, coarse where the system has a coarse clock: a stamp may be a few of them early.
     pub(crate) fn wall_ms(&self) -> u64 {
         if self.manual.load(Ordering::Relaxed) == 0 { system::wall_ms() } else { self.wall_ms.load(Ordering::Relaxed) }
     }
@@ -41,9 +41,13 @@ pub(crate) fn mono_ns() -> u64 {
 #[cfg(unix)]
 mod system {
     #[cfg(target_os = "linux")]
-    const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
+    const MONO: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
+    #[cfg(target_os = "linux")]
+    const WALL: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
     #[cfg(not(target_os = "linux"))]
-    const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    const MONO: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    #[cfg(not(target_os = "linux"))]
+    const WALL: libc::clockid_t = libc::CLOCK_REALTIME;
 
     #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the fields' types differ between systems")]
     fn read(clock: libc::clockid_t) -> (u64, u64) {
@@ -59,11 +63,11 @@ mod system {
     }
 
     pub(super) fn wall_ms() -> u64 {
-        read_ms(libc::CLOCK_REALTIME)
+        read_ms(WALL)
     }
 
     pub(super) fn mono_ms() -> u64 {
-        read_ms(COARSE)
+        read_ms(MONO)
     }
 
     pub(super) fn mono_ns() -> u64 {
