@@ -6,6 +6,7 @@ use crate::buckets::{DEFAULT_BOUNDS, validate};
 use crate::buffer::Buffer;
 use crate::clock::Clock;
 use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
+use crate::encode::number::put_float;
 use crate::encode::self_metrics::RESERVED;
 use crate::encode::text::ExemplarStart;
 use crate::encode::{Scrape, ScrapeRequest, scrape};
@@ -337,6 +338,15 @@ fn shape_error(spec: &FamilySpec<'_>, family: &Family) -> Error {
     describe(&mut message, family.kind, &mut names, family.bounds.as_slice().len());
     message.put_str("; asked for is a ");
     describe(&mut message, spec.kind, &mut spec.label_names.iter().copied(), spec.bounds.len());
+    let other = family.bounds.as_slice().iter().zip(spec.bounds).find(|(a, b)| a != b);
+    if let Some((registered, asked)) = other
+        && family.bounds.as_slice().len() == spec.bounds.len()
+    {
+        message.put_str(", ");
+        put_float(&mut message, *asked);
+        message.put_str(" in place of ");
+        put_float(&mut message, *registered);
+    }
     message.put_str(": use another name, or the same kind, labels and bounds");
     Error::new(ErrorCode::ShapeMismatch, message)
 }

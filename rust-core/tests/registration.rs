@@ -26,6 +26,8 @@ fn bad_families_are_refused() {
     check(histogram("x", &[], &[1.0, 1.0]), ErrorCode::InvalidBounds, "bound 2 (1.0) is not above bound 1 (1.0)");
     check(histogram("x", &[], &[f64::NAN]), ErrorCode::InvalidBounds, "NaN");
     check(histogram("h", &["b"], &[1.0]), ErrorCode::ShapeMismatch, "histogram with labels [a]");
+    let other = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
+    check(histogram("h", &["a"], &other), ErrorCode::ShapeMismatch, "11 bounds, 2.0 in place of 2.5: use another name");
     check(registry.histogram("h", "").labels(&["a"]).register().err(), ErrorCode::DuplicateName, "already");
     check(registry.gauge("h", "").register().err(), ErrorCode::ShapeMismatch, "asked for is a gauge");
     check(registry.gauge("h_count", "").register().err(), ErrorCode::NameClash, "\"h\"");
