@@ -2,7 +2,8 @@
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that differs between a process and the children it forks. Never zero.
+/// A number that differs between a process and the children it forks. Never zero. Where the kernel does not wipe a page
+/// it is the process id, which slow paths only ask for.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) fn fork_generation() -> u64 {
     use crate::sync::atomic::AtomicPtr;
@@ -14,7 +15,8 @@ pub(crate) fn fork_generation() -> u64 {
     if page.is_null() {
         page = wiped_on_fork();
         if page.is_null() {
-            return 1;
+            // SAFETY: getpid has no preconditions.
+            return u64::from(unsafe { libc::getpid() }.unsigned_abs());
         }
         // A lost race leaks one page, once per process.
         if let Err(other) = PAGE.compare_exchange(core::ptr::null_mut(), page, Ordering::Relaxed, Ordering::Relaxed) {
@@ -44,9 +46,13 @@ fn wiped_on_fork() -> *mut AtomicU64 {
     if page == libc::MAP_FAILED {
         return core::ptr::null_mut();
     }
-    // SAFETY: the page was just mapped. Kernels before 4.14 refuse; then forks look alike, which only matters to a
-    // child that was forked while another thread held a lock.
-    unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) };
+    // SAFETY: the page was just mapped. Kernels before 4.14 and some sandboxes refuse.
+    let refused = unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0;
+    if refused {
+        // SAFETY: the page was just mapped and nobody else knows it.
+        unsafe { libc::munmap(page, size) };
+        return core::ptr::null_mut();
+    }
     page.cast()
 }
 

@@ -118,9 +118,7 @@ impl Series {
         let bucket = self.family.bounds.index(value);
         let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
         add_to_float(sum, value);
-        if self.overflow {
-            self.family.count_overflow();
-        }
+        self.count_if_overflow();
         Some((bucket as u32, before))
     }
 
@@ -133,9 +131,7 @@ impl Series {
             self.family.core.header.count(Tally::InvalidIncrement, 1);
             return None;
         }
-        if self.overflow {
-            self.family.count_overflow();
-        }
+        self.count_if_overflow();
         if amount < WHOLE_MOST && amount as u64 as f64 == amount {
             Some((0, whole.fetch_add(amount as u64, Ordering::Relaxed)))
         } else {
@@ -148,6 +144,7 @@ impl Series {
     pub(crate) fn set_gauge(&self, value: f64) {
         if let [cell] = &*self.cells {
             cell.store(value.to_bits(), Ordering::Relaxed);
+            self.count_if_overflow();
         }
     }
 
@@ -155,6 +152,14 @@ impl Series {
     pub(crate) fn add_gauge(&self, value: f64) {
         if let [cell] = &*self.cells {
             add_to_float(cell, value);
+            self.count_if_overflow();
+        }
+    }
+
+    #[inline]
+    fn count_if_overflow(&self) {
+        if self.overflow {
+            self.family.count_overflow();
         }
     }
 

@@ -148,3 +148,17 @@ fn self_metrics_come_last_and_are_valid() {
     assert!(text.contains("spanpin_segment_bytes{state=\"used\"} "), "{text}");
     assert!(text.ends_with("# EOF\n"));
 }
+
+#[test]
+fn what_an_overflow_series_takes_is_counted_for_every_kind() {
+    let registry = Registry::new().unwrap();
+    let counter = registry.counter("c", "").labels(&["l"]).max_series(0).register().unwrap();
+    let gauge = registry.gauge("g", "").labels(&["l"]).max_series(0).register().unwrap();
+    let histogram = registry.histogram("h", "").labels(&["l"]).max_series(0).register().unwrap();
+    counter.with(&["1"]).unwrap().inc();
+    gauge.with(&["1"]).unwrap().set(1.0);
+    gauge.with(&["1"]).unwrap().add(1.0);
+    histogram.with(&["1"]).unwrap().observe(1.0);
+    let text = openmetrics(&registry);
+    assert!(text.contains("spanpin_overflow_observations_total 4\n"), "{text}");
+}

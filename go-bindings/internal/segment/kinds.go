@@ -106,10 +106,18 @@ type Gauge struct{ Series }
 // Set stores v.
 func (g *Gauge) Set(v float64) {
 	atomic.StoreUint64(word(g.Cells, GaugeValue), math.Float64bits(v))
+	if g.Overflow {
+		g.Tally(TallyOverflow)
+	}
 }
 
 // Add adds v.
-func (g *Gauge) Add(v float64) { addFloat(word(g.Cells, GaugeValue), v) }
+func (g *Gauge) Add(v float64) {
+	addFloat(word(g.Cells, GaugeValue), v)
+	if g.Overflow {
+		g.Tally(TallyOverflow)
+	}
+}
 
 // Value is the value of the gauge.
 func (g *Gauge) Value() float64 {
