@@ -2,7 +2,11 @@
 //! CPU time can be compared.
 //!
 //! `SPANPIN_BENCH_ALLOCATIONS=<file>` also writes what one operation allocates, as JSON lines.
-#![allow(clippy::expect_used, clippy::arithmetic_side_effects, reason = "a bench that meets the unexpected has to stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a bench that meets the unexpected has to stop"
+)]
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +19,13 @@ use spanpin_benches::{WORKLOADS, Work, run_in_threads, work};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const ENGINES: [&str; 2] = ["spanpin", "client_rust"];
+/// `SPANPIN_BENCH_SWAP` measures the peer first, so that a drift of the machine favours nobody over the rounds.
+fn engines_in_order() -> [&'static str; 2] {
+    match std::env::var_os("SPANPIN_BENCH_SWAP") {
+        Some(_) => ["client_rust", "spanpin"],
+        None => ["spanpin", "client_rust"],
+    }
+}
 
 /// The number of threads that a workload makes sense with: a scrape is one thread's work.
 fn threads_of(workload: &str) -> &'static [usize] {
@@ -27,7 +37,7 @@ fn engines(criterion: &mut Criterion) {
         for threads in threads_of(workload) {
             for clock in ["cpu", "wall"] {
                 let mut group = criterion.benchmark_group(format!("{workload}/{threads}/{clock}"));
-                for engine in ENGINES {
+                for engine in engines_in_order() {
                     let work = work(engine, workload).expect("both engines do every workload");
                     let done = AtomicU64::new(0);
                     group.bench_function(engine, |bencher| {
@@ -61,7 +71,7 @@ fn allocations(_: &mut Criterion) {
     let Ok(path) = std::env::var("SPANPIN_BENCH_ALLOCATIONS") else { return };
     let mut lines = String::new();
     for workload in WORKLOADS {
-        for engine in ENGINES {
+        for engine in engines_in_order() {
             let work = work(engine, workload).expect("both engines do every workload");
             let operations = if workload == "scrape_1000" { 10 } else { 100_000 };
             // Once before, for what is made at first use.
