@@ -347,10 +347,6 @@ impl<T> Table<T> {
         used < self.slots.len().wrapping_sub(self.slots.len() / 4)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.used.load(Ordering::Relaxed) as usize
-    }
-
     /// Adds an entry. The caller holds the lock of the index and has seen `has_room`.
     pub(crate) fn insert(&self, hash: u64, entry: Pinned<T>) {
         let mask = self.slots.len().wrapping_sub(1);
@@ -406,7 +402,8 @@ impl<T> CurrentTable<T> {
     /// table stays in use.
     pub(crate) fn grow(&self, hash_of: impl Fn(&T) -> u64) -> Result<(), Error> {
         let old = self.get();
-        let mut bigger = Table::with_room(old.len().saturating_mul(2).max(16))?;
+        // Room for as many entries as the old one has slots takes twice the slots.
+        let mut bigger = Table::with_room(old.slots.len())?;
         for entry in old.entries() {
             bigger.insert(hash_of(&entry), entry);
         }

@@ -17,6 +17,8 @@ use crate::tally::Tally;
 const CLOCK_EVERY: u64 = 15;
 /// From here on an f64 holds whole numbers only in steps.
 const WHOLE_MOST: f64 = 9_007_199_254_740_992.0;
+/// Marks the overflow series of a family in the length of its label values, which are far shorter.
+const OVERFLOW: u32 = 1 << 31;
 
 /// A series as this process knows it.
 pub struct Series {
@@ -26,11 +28,12 @@ pub struct Series {
     /// One for each bucket; a counter has one, a gauge none.
     pub(crate) gates: Pinned<[Gate]>,
     hash: u64,
-    place: Offset,
     /// The label values as in the record, then the rendered label pairs.
     text: Box<[u8]>,
+    /// Bytes of the label values; [`OVERFLOW`] is added in the series that takes what finds no place.
     values_len: u32,
-    overflow: bool,
+    /// Where the record lies, in lines.
+    place: u32,
     next: Link<Series>,
 }
 
@@ -60,10 +63,9 @@ impl Series {
             cells,
             gates,
             hash: text.hash,
-            place,
+            place: place.lines().ok_or_else(out_of_memory)?,
             text: copy_slice(both.as_slice())?,
-            values_len: text.text.len() as u32,
-            overflow: text.overflow,
+            values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
             next: Link::empty(),
         })
     }
@@ -73,21 +75,25 @@ impl Series {
     }
 
     pub(crate) fn place(&self) -> Offset {
-        self.place
+        Offset::from_lines(self.place)
     }
 
     pub(crate) fn is_overflow(&self) -> bool {
-        self.overflow
+        self.values_len & OVERFLOW != 0
+    }
+
+    fn values_len(&self) -> usize {
+        (self.values_len & !OVERFLOW) as usize
     }
 
     /// `a="x",b="y"`, escaped; empty values are left out.
     pub(crate) fn rendered_labels(&self) -> &[u8] {
-        self.text.get(self.values_len as usize..).unwrap_or_default()
+        self.text.get(self.values_len()..).unwrap_or_default()
     }
 
     /// The label values in the order of the family's names.
     pub(crate) fn label_values(&self) -> impl Iterator<Item = &str> {
-        let mut rest = self.text.get(..self.values_len as usize).unwrap_or_default();
+        let mut rest = self.text.get(..self.values_len()).unwrap_or_default();
         core::iter::from_fn(move || take_text(&mut rest)).map(|v| core::str::from_utf8(v).unwrap_or_default())
     }
 
@@ -97,7 +103,7 @@ impl Series {
         if self.hash != hash || !core::ptr::eq(&raw const *self.family, family) {
             return false;
         }
-        let mut rest = self.text.get(..self.values_len as usize).unwrap_or_default();
+        let mut rest = self.text.get(..self.values_len()).unwrap_or_default();
         for value in values {
             if take_text(&mut rest) != Some(value.as_bytes()) {
                 return false;
@@ -158,7 +164,7 @@ impl Series {
 
     #[inline]
     fn count_if_overflow(&self) {
-        if self.overflow {
+        if self.is_overflow() {
             self.family.count_overflow();
         }
     }
