@@ -76,7 +76,9 @@ def build() -> dict[str, list[str]]:
 def start_prometheus(folder: Path, urls: dict[str, str], processes: Processes) -> prometheus.Prometheus | None:
     binary = prometheus.find()
     if binary is None:
-        step(f"No Prometheus was found, so only the services' own /metrics are read; {prometheus.HOW_TO_GET}.")
+        named = os.environ.get("PROMETHEUS")
+        which = f"PROMETHEUS={named} is no program" if named else "No Prometheus was found"
+        step(f"{which}, so only the services' own /metrics are read; {prometheus.HOW_TO_GET}.")
         return None
     try:
         server = prometheus.Prometheus(binary, folder, urls, processes)
