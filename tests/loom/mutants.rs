@@ -1,0 +1,207 @@
+// The mutants: each is the protocol with one named mistake. A replacement whose text does not occur exactly once in
+// the real file fails the build, so that a mutant can never silently become the original.
+
+/// A file, its text, and what the mutant has in its place.
+pub(crate) type Replacement = (&'static str, &'static str, &'static str);
+
+const CHECK: Replacement = (
+    "slot",
+    "(unchanged && sum == check_of(self.place, expected, &payload, labels.get(..count)?)).then_some(payload)",
+    "let _ = (sum, expected, self.place);\n        unchanged.then_some(payload)",
+);
+
+pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
+    // The slot.
+    ("check_off", &[CHECK]),
+    (
+        "publish_relaxed",
+        &[(
+            "slot",
+            "compare_exchange(mine | BUSY, mine, Ordering::Release, Ordering::Relaxed)",
+            "compare_exchange(mine | BUSY, mine, Ordering::Relaxed, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "claim_without_acquire",
+        &[(
+            "slot",
+            "mine | BUSY, Ordering::AcqRel, Ordering::Relaxed",
+            "mine | BUSY, Ordering::Release, Ordering::Relaxed",
+        )],
+    ),
+    (
+        "claim_without_release",
+        &[(
+            "slot",
+            "mine | BUSY, Ordering::AcqRel, Ordering::Relaxed",
+            "mine | BUSY, Ordering::Acquire, Ordering::Relaxed",
+        )],
+    ),
+    ("no_release_fence", &[("slot", "fence(Ordering::Release);", ""), CHECK]),
+    ("no_acquire_fence", &[("slot", "fence(Ordering::Acquire);", ""), CHECK]),
+    (
+        "collect_relaxed",
+        &[("slot", "self.parts().0.load(Ordering::Acquire)", "self.parts().0.load(Ordering::Relaxed)")],
+    ),
+    (
+        "read_relaxed",
+        &[
+            ("slot", "self.parts().0.load(Ordering::Acquire)", "self.parts().0.load(Ordering::Relaxed)"),
+            (
+                "slot",
+                "if admission.load(Ordering::Acquire) != expected",
+                "if admission.load(Ordering::Relaxed) != expected",
+            ),
+        ],
+    ),
+    (
+        "labels_unchecked",
+        &[
+            (
+                "slot",
+                "sum == check_of(self.place, expected, &payload, labels.get(..count)?)",
+                "sum == check_of(self.place, expected, &payload, &[])",
+            ),
+            ("slot", "check_of(self.place, mine, payload, labels)", "check_of(self.place, mine, payload, &[])"),
+        ],
+    ),
+    (
+        "busy_accepted",
+        &[
+            ("ring", "filter(|(_, a)| is_published(*a) && wanted(*a))", "filter(|(_, a)| *a != 0 && wanted(*a))"),
+            ("slot", "sum == check_of(self.place, expected, ", "sum == check_of(self.place, expected & !BUSY, "),
+        ],
+    ),
+    // The stamp.
+    (
+        "stamp_without_acquire",
+        &[(
+            "ring",
+            "compare_exchange(last, next, Ordering::AcqRel,",
+            "compare_exchange(last, next, Ordering::Release,",
+        )],
+    ),
+    (
+        "stamp_without_release",
+        &[(
+            "ring",
+            "compare_exchange(last, next, Ordering::AcqRel,",
+            "compare_exchange(last, next, Ordering::Acquire,",
+        )],
+    ),
+    ("stamp_may_repeat", &[("ring", "wall_ms.max(last.saturating_add(1))", "wall_ms.max(last)")]),
+    // The writer.
+    ("no_head_check", &[("ring", "if head.load(Ordering::Relaxed) != candidate {", "if candidate == 0 {")]),
+    (
+        "in_place",
+        &[
+            ("ring", "if let Some(victim) = free {", "if let (Some(victim), 0) = (free, open_count) {"),
+            ("ring", "if open_count >= 2 {", "if open_count >= 1 {"),
+        ],
+    ),
+    ("beaten_unseen", &[("ring", "if admission > candidate {", "if admission == u64::MAX {")]),
+    (
+        "newest_unprotected",
+        &[("ring", "is_published(a) && a != newest && a != newest_closed", "is_published(a) && a != newest_closed")],
+    ),
+    (
+        "newest_closed_unprotected",
+        &[("ring", "is_published(a) && a != newest && a != newest_closed", "is_published(a) && a != newest")],
+    ),
+    (
+        "live_writer_overtaken",
+        &[("ring", "(is_busy(admission) && epoch_of(admission).saturating_add(2) <= epoch)", "is_busy(admission)")],
+    ),
+    (
+        "used_raised_late",
+        &[
+            (
+                "ring",
+                "self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);\n                    if slot",
+                "if slot",
+            ),
+            ("ring", "claimed = Some(slot);", "claimed = Some((slot, index));"),
+            ("ring", "let Some(slot) = claimed else", "let Some((slot, index)) = claimed else"),
+            (
+                "ring",
+                "if slot.publish(candidate, &payload(stamp), labels) { Outcome::Admitted(stamp) }",
+                "let published = slot.publish(candidate, &payload(stamp), labels);\n        \
+                 self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);\n        \
+                 if published { Outcome::Admitted(stamp) }",
+            ),
+        ],
+    ),
+    (
+        "dead_writer_kept",
+        &[("ring", "(is_busy(admission) && epoch_of(admission).saturating_add(2) <= epoch)", "false")],
+    ),
+    ("marks_ignored", &[("ring", "earlier && !separated(epoch_of(*b), epoch_of(a))", "earlier")]),
+    (
+        "later_dominates",
+        &[("ring", "epoch_of(*b) > epoch_of(a) && rank_of(*b) >= rank_of(a)", "epoch_of(*b) > epoch_of(a)")],
+    ),
+    (
+        "used_raised_if_less",
+        &[(
+            "ring",
+            "self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);",
+            "if self.used().load(Ordering::Relaxed) <= index as u64 {\n                        \
+             self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);\n                    }",
+        )],
+    ),
+    // The scrape.
+    ("age_ignored", &[("ring", "age.is_young(*then_ms).then_some(payload)", "Some(payload).filter(|_| *then_ms > 0)")]),
+    (
+        "no_head_test",
+        &[(
+            "ring",
+            "if epoch_of(head.load(Ordering::Relaxed)) > open {",
+            "if epoch_of(head.load(Ordering::Relaxed)) == u64::MAX {",
+        )],
+    ),
+    ("no_second_collect", &[("ring", "if again != seen {", "if again.len() > SLOTS {")]),
+    (
+        "next_best_fallback",
+        &[(
+            "ring",
+            "let payload = self.read_young(index, admission, age, labels)?;\n            return Some(payload);",
+            "let _ = (index, admission);\n            \
+             let mut rest = seen;\n            \
+             while let Some((index, admission)) = best(&rest, |a| epoch_of(a) < open, |_| 0) {\n                \
+             if let Some(payload) = self.read_young(index, admission, age, labels) {\n                    \
+             return Some(payload);\n                \
+             }\n                \
+             rest[index] = 0;\n            \
+             }\n            \
+             return None;",
+        )],
+    ),
+    ("open_window_shown", &[("ring", "(lo..open).contains(&epoch_of(a))", "(lo..=open).contains(&epoch_of(a))")]),
+    // The list of records.
+    (
+        "no_second_walk",
+        &[(
+            "publish",
+            "Err(now) => seen = now,",
+            "Err(now) => {\n                seen = now;\n                walked = now;\n            }",
+        )],
+    ),
+    (
+        "record_not_released",
+        &[("publish", "mine, Ordering::Release, Ordering::Acquire)", "mine, Ordering::Relaxed, Ordering::Acquire)")],
+    ),
+    (
+        "retry_not_acquired",
+        &[("publish", "mine, Ordering::Release, Ordering::Acquire)", "mine, Ordering::Release, Ordering::Relaxed)")],
+    ),
+    ("head_not_acquired", &[("publish", "head.load(Ordering::Acquire)", "head.load(Ordering::Relaxed)")]),
+];
+
+/// Lines of the scraper table that the models repeat in their own words, because the table needs the whole segment.
+/// Each must occur exactly once, or the models no longer say what the core does.
+pub(crate) const REPEATED: &[&str] = &[
+    "entry.mark.fetch_max(turn.open, Ordering::Release);",
+    "lo = entry.mark.load(Ordering::Acquire).max(joined);",
+    "header.scrapers.iter().map(|entry| entry.mark.load(Ordering::Acquire))",
+    "window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)",
+];
