@@ -236,11 +236,11 @@ fn enter(header: &Header, who: Scraper, newest: u64, now_ms: u64) -> usize {
     };
     let chosen = header.scrapers.iter().enumerate().min_by_key(|(_, entry)| order(entry));
     let Some((index, entry)) = chosen else { return SCRAPERS };
-    // Nobody may ever be shown less than what the owner of this entry has seen.
-    header.mark_floor.fetch_max(entry.mark.load(Ordering::Relaxed), Ordering::Relaxed);
+    // Nobody may ever be shown less than what the owner of this entry has seen. One exchange, because the owner's last
+    // scrape may still be about to move its mark.
+    header.mark_floor.fetch_max(entry.mark.swap(0, Ordering::Acquire), Ordering::Relaxed);
     entry.id.store(who.id, Ordering::Relaxed);
     entry.class.store(who.class, Ordering::Relaxed);
-    entry.mark.store(0, Ordering::Relaxed);
     entry.last_ms.store(now_ms, Ordering::Relaxed);
     entry.lo.store(0, Ordering::Relaxed);
     start(entry, newest);
