@@ -164,7 +164,7 @@ impl Series {
         let (trace, span) = take_ids(labels.clone());
         self.count_misread_ids(labels.clone(), trace, span);
         let mut pack = packer(labels);
-        let stored = Stored { trace, span, sampled: false };
+        let stored = Stored { trace, span };
         self.record_explicit(Offer { bucket, value, seed }, stored, Some(&mut pack));
     }
 
@@ -190,8 +190,7 @@ impl Series {
         mut extra: impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit,
         no_extra: bool,
     ) {
-        let sampled = context.is_sampled();
-        let stored = Stored { trace: Some(context.trace_id()), span: Some(context.span_id()), sampled };
+        let stored = Stored { trace: Some(context.trace_id()), span: Some(context.span_id()) };
         self.record_explicit(offer, stored, if no_extra { None } else { Some(&mut extra) });
     }
 }

@@ -363,6 +363,27 @@ fn more_explicit_exemplars_than_a_window_numbers_go_on() {
 }
 
 #[test]
+fn explicit_exemplars_do_not_run_away_from_the_clock() {
+    let mut bed = Bed::new();
+    for n in 1..=5000 {
+        bed.histogram.observe_exemplar_ids(0.5, span(n), &[]);
+    }
+    bed.pass(2000);
+    let text = bed.body(a());
+    assert!(
+        text.contains("1388\",span_id=\"0000000000001388\"} 0.5 1700000001.000\n"),
+        "the last, a second ahead: {text}"
+    );
+    bed.pass(15_000);
+    assert_eq!(bed.shown(a(), "1.0"), None, "it shares its stamp with others of its window, so it is not shown again");
+    bed.histogram.observe_exemplar_ids(0.6, span(1), &[]);
+    bed.pass(15_000);
+    assert_eq!(bed.shown(a(), "1.0"), Some((1, "0.6".into())));
+    bed.pass(15_000);
+    assert_eq!(bed.shown(a(), "1.0"), Some((1, "0.6".into())), "its stamp is its own");
+}
+
+#[test]
 fn exemplar_memory_has_its_limit_and_counting_goes_on() {
     let options = RegistryOptions { self_metrics: true, exemplar_bytes: 800, ..Default::default() };
     let mut bed = Bed::with_options(&options, |family| family);

@@ -14,6 +14,7 @@ W_MAX_MS = 10_000
 AGE_MAX_MS = 90_000
 FORGET_MS = 600_000  # a scraper silent for longer starts again
 BUDGET = 16_384
+STAMP_AHEAD_MS = 1000  # explicit exemplars of one window may run ahead so far, then they share a stamp
 LABEL_LIMIT = 128
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
@@ -95,10 +96,10 @@ def explicit_labels(labels):
 
 
 class Exemplar:
-    def __init__(self, epoch, priority, stamp, value, labels, mono):
+    def __init__(self, epoch, priority, stamp, value, labels, mono, tied):
         self.order = (epoch, priority)
         self.epoch, self.stamp, self.value = epoch, stamp, value
-        self.labels, self.mono = labels, mono
+        self.labels, self.mono, self.tied = labels, mono, tied
         self.rank = min(priority, SHUT + 1)
 
 
@@ -111,6 +112,7 @@ class Bucket:
         self.budget = (0, 0)  # epoch, look-ups used
         self.ring = None
         self.last_ms = 0
+        self.last_epoch = 0
 
     def offer(self, old_count, value, context, extra, trace_based):
         prio = {"slowest": priority_of_value(value), "first": 1, "uniform": 1}[self.policy]
@@ -146,9 +148,12 @@ class Bucket:
         if self.ring is None:
             self.ring = []
             self.last_ms = windows.greatest_stamp if windows.greatest_stamp > windows.wall else 0
-        self.last_ms = max(windows.wall, self.last_ms + 1)
+        tied = prio > SHUT and self.last_epoch == windows.epoch and self.last_ms >= windows.wall + STAMP_AHEAD_MS
+        if not tied:
+            self.last_ms = max(windows.wall, self.last_ms + 1)
+        self.last_epoch = windows.epoch
         windows.greatest_stamp = max(windows.greatest_stamp, self.last_ms)
-        self.ring.append(Exemplar(windows.epoch, prio, self.last_ms, value, labels, windows.mono))
+        self.ring.append(Exemplar(windows.epoch, prio, self.last_ms, value, labels, windows.mono, tied))
 
     def shown(self, lo, open_epoch):
         closed = [x for x in self.ring or [] if x.epoch < open_epoch]
@@ -159,7 +164,7 @@ class Bucket:
                 raise CaseError("two windows of a uniform ring to choose from: the winner is a free choice")
             return max(fresh, key=lambda x: (x.rank, x.order))
         newest = max(closed, key=lambda x: x.order, default=None)
-        return newest if newest in young else None
+        return newest if newest in young and not newest.tied else None
 
 
 class Scraper:

@@ -77,19 +77,21 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
         "stamp_without_acquire",
         &[(
             "ring",
-            "compare_exchange(last, next, Ordering::AcqRel,",
-            "compare_exchange(last, next, Ordering::Release,",
+            "compare_exchange(seen, word, Ordering::AcqRel,",
+            "compare_exchange(seen, word, Ordering::Release,",
         )],
     ),
     (
         "stamp_without_release",
         &[(
             "ring",
-            "compare_exchange(last, next, Ordering::AcqRel,",
-            "compare_exchange(last, next, Ordering::Acquire,",
+            "compare_exchange(seen, word, Ordering::AcqRel,",
+            "compare_exchange(seen, word, Ordering::Acquire,",
         )],
     ),
     ("stamp_may_repeat", &[("ring", "wall_ms.max(last.saturating_add(1))", "wall_ms.max(last)")]),
+    ("tie_across_windows", &[("ring", "seen & STAMP_WINDOW_MASK == window;", "seen & STAMP_WINDOW_MASK <= window;")]),
+    ("tie_shown_again", &[("ring", "(first & TIED == 0).then_some(payload)", "Some(payload).filter(|_| first != 1)")]),
     // The writer.
     ("no_head_check", &[("ring", "if head.load(Ordering::Relaxed) != candidate {", "if candidate == 0 {")]),
     (
@@ -124,8 +126,8 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
             ("ring", "let Some(slot) = claimed else", "let Some((slot, index)) = claimed else"),
             (
                 "ring",
-                "if slot.publish(candidate, &payload(stamp), labels) { Outcome::Admitted(stamp) }",
-                "let published = slot.publish(candidate, &payload(stamp), labels);\n        \
+                "if slot.publish(candidate, &content, labels) { Outcome::Admitted(stamp) }",
+                "let published = slot.publish(candidate, &content, labels);\n        \
                  self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);\n        \
                  if published { Outcome::Admitted(stamp) }",
             ),
@@ -164,7 +166,8 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
         "next_best_fallback",
         &[(
             "ring",
-            "let payload = self.read_young(index, admission, age, labels)?;\n            return Some(payload);",
+            "let payload = self.read_young(index, admission, age, labels)?;\n            let [first, ..] = payload;\n            \
+             return (first & TIED == 0).then_some(payload);",
             "let _ = (index, admission);\n            \
              let mut rest = seen;\n            \
              while let Some((index, admission)) = best(&rest, |a| epoch_of(a) < open, |_| 0) {\n                \

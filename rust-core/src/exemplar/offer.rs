@@ -1,7 +1,7 @@
 //! The way of an offer from its gate into a slot. Everything here is off the hot path: a gate lets few offers pass.
 
 use super::priority::{LOW_BITS, SHUT, admission};
-use super::ring::{Age, Now, Outcome, Ring, advance_head, advance_head_explicit};
+use super::ring::{Age, Now, Outcome, Ring, advance_head, advance_head_explicit, first_stamp};
 use super::shape::{HEADER_WORDS, LABEL_WORDS, RING_WORDS, SLOTS};
 use super::slot::{LABEL_COUNT_MASK, Payload};
 use super::{Filter, scrapers};
@@ -21,11 +21,10 @@ const LABEL_AREA_AT: usize = 2;
 /// An explicit exemplar gives up after losing its window this often.
 const TRIES: usize = 4;
 
-/// The flag bits beside the stamp.
+/// The flag bits beside the stamp; 4 is `ring::TIED`.
 pub(crate) mod flags {
     pub(crate) const TRACE: u64 = 1;
     pub(crate) const SPAN: u64 = 2;
-    pub(crate) const SAMPLED: u64 = 4;
     pub(crate) const EXPLICIT: u64 = 8;
 }
 
@@ -46,18 +45,17 @@ pub(crate) type Extra<'a> = &'a mut dyn FnMut(&mut [u64; LABEL_WORDS], FitOption
 pub(crate) struct Stored {
     pub(crate) trace: Option<TraceId>,
     pub(crate) span: Option<SpanId>,
-    pub(crate) sampled: bool,
 }
 
 impl Stored {
     fn of(context: TraceContext) -> Self {
-        Stored { trace: Some(context.trace_id()), span: Some(context.span_id()), sampled: context.is_sampled() }
+        Stored { trace: Some(context.trace_id()), span: Some(context.span_id()) }
     }
 
     fn flags(&self) -> u64 {
         let trace = if self.trace.is_some() { flags::TRACE } else { 0 };
         let span = if self.span.is_some() { flags::SPAN } else { 0 };
-        trace | span | if self.sampled { flags::SAMPLED } else { 0 }
+        trace | span
     }
 
     fn payload(&self, flags: u64, value: f64, stamp: u64, words: usize, now_ms: u64) -> Payload {
@@ -309,7 +307,7 @@ impl Series {
         // After the clock was set back, a bucket's first stamp must not fall below what it had in an earlier life.
         let greatest = core.header.greatest_stamp_ms.load(Ordering::Relaxed);
         if greatest > core.clock.wall_ms() {
-            words.first()?.store(greatest, Ordering::Relaxed);
+            words.first()?.store(first_stamp(greatest), Ordering::Relaxed);
         }
         let lines = place.lines()?;
         // SYNC(ring-publish): Release publishes the header; Acquire takes over another's. A lost race leaks a ring.

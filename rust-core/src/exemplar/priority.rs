@@ -54,6 +54,11 @@ pub(crate) const fn rank_of(admission: u64) -> u32 {
     if priority > SHUT { SHUT + 1 } else { priority }
 }
 
+/// True for the word of an explicit exemplar.
+pub(crate) const fn is_explicit(admission: u64) -> bool {
+    priority_of(admission) > SHUT
+}
+
 /// True for a word that some writer has published.
 pub(crate) const fn is_published(admission: u64) -> bool {
     admission != 0 && admission & BUSY == 0

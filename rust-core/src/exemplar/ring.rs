@@ -4,13 +4,25 @@
 //! each winner takes a slot of its own, so nobody waits for anybody. `docs/exemplars.md` gives the rule and why
 //! timestamps never go back.
 
-use super::priority::{LOW_BITS, PRIORITY_MAX, SHUT, admission, epoch_of, is_busy, is_published, priority_of, rank_of};
-use super::shape::{HEADER_WORDS, LABEL_WORDS, NOW_WORD, SLOT_WORDS, SLOTS};
+use super::priority::{
+    LOW_BITS, PRIORITY_MAX, SHUT, admission, epoch_of, is_busy, is_explicit, is_published, priority_of, rank_of,
+};
+use super::shape::{HEADER_WORDS, LABEL_WORDS, NOW_WORD, SLOT_WORDS, SLOTS, STAMP_AHEAD_MS};
 use super::slot::{Payload, Slot};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Turns of the loops that race with other writers or readers; losing more often than that costs one exemplar.
 const TRIES: usize = 4;
+/// The last stamp of a ring is `ms42 | window22`.
+const STAMP_WINDOW_BITS: u32 = 22;
+const STAMP_WINDOW_MASK: u64 = (1 << STAMP_WINDOW_BITS) - 1;
+/// Flag beside the stamp: an earlier winner of the same window may have the same one.
+pub(crate) const TIED: u64 = 4 << 12;
+
+/// The word of a ring's last stamp before its first exemplar: nothing is given a stamp up to `ms`.
+pub(crate) const fn first_stamp(ms: u64) -> u64 {
+    ms << STAMP_WINDOW_BITS
+}
 
 /// A ring in the segment.
 #[derive(Clone, Copy)]
@@ -99,9 +111,9 @@ impl<'a> Ring<'a> {
         !self.labels.is_empty()
     }
 
-    fn last_ms(&self) -> &'a AtomicU64 {
-        let [last_ms, ..] = self.header;
-        last_ms
+    fn last_stamp(&self) -> &'a AtomicU64 {
+        let [last_stamp, ..] = self.header;
+        last_stamp
     }
 
     fn used(&self) -> &'a AtomicU64 {
@@ -153,27 +165,41 @@ impl<'a> Ring<'a> {
             }
         }
         let Some(slot) = claimed else { return Outcome::Busy };
-        let stamp = self.stamp(now.wall_ms);
+        let (stamp, tied) = self.stamp(candidate, now.wall_ms);
         // SYNC(exemplar-stamp): whoever moved the head past us took, or will take, a greater stamp; so a winner that
         // still finds its own head may publish, at whatever time.
         if head.load(Ordering::Relaxed) != candidate {
             slot.give_up(candidate);
             return Outcome::Beaten;
         }
-        if slot.publish(candidate, &payload(stamp), labels) { Outcome::Admitted(stamp) } else { Outcome::TakenOver }
+        let mut content = payload(stamp);
+        if let ([first, ..], true) = (&mut content, tied) {
+            *first |= TIED;
+        }
+        if slot.publish(candidate, &content, labels) { Outcome::Admitted(stamp) } else { Outcome::TakenOver }
     }
 
-    /// The next stamp of this bucket: the wall clock, but never less than the last one plus a millisecond.
-    fn stamp(&self, wall_ms: u64) -> u64 {
-        let last_ms = self.last_ms();
-        let mut last = last_ms.load(Ordering::Relaxed);
+    /// The stamp of a winner in milliseconds, and whether it ties with an earlier one of the same window.
+    ///
+    /// It is the wall clock, but never less than the last stamp plus a millisecond. There can be more explicit
+    /// exemplars than milliseconds: when they have run ahead of the clock for a while, those of one window share a
+    /// stamp. One that ties is shown in the answer that its window belongs to, and not again.
+    fn stamp(&self, candidate: u64, wall_ms: u64) -> (u64, bool) {
+        let last_stamp = self.last_stamp();
+        let window = epoch_of(candidate) & STAMP_WINDOW_MASK;
+        let mut seen = last_stamp.load(Ordering::Relaxed);
         loop {
-            let next = wall_ms.max(last.saturating_add(1));
+            let last = seen >> STAMP_WINDOW_BITS;
+            let same_window = seen & STAMP_WINDOW_MASK == window;
+            let ahead = last >= wall_ms.saturating_add(STAMP_AHEAD_MS);
+            let tied = ahead && same_window && is_explicit(candidate);
+            let next = if tied { last } else { wall_ms.max(last.saturating_add(1)) };
             // SYNC(exemplar-stamp): each half is needed: Release hands our head to the next stamp's taker, Acquire
             // takes over the heads of the earlier ones.
-            match last_ms.compare_exchange(last, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return next,
-                Err(now) => last = now,
+            let word = next << STAMP_WINDOW_BITS | window;
+            match last_stamp.compare_exchange(seen, word, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return (next, tied),
+                Err(now) => seen = now,
             }
         }
     }
@@ -279,7 +305,8 @@ impl<'a> Ring<'a> {
             }
             let (index, admission) = best(&seen, |a| epoch_of(a) < open, |_| 0)?;
             let payload = self.read_young(index, admission, age, labels)?;
-            return Some(payload);
+            let [first, ..] = payload;
+            return (first & TIED == 0).then_some(payload);
         }
         None
     }

@@ -6,7 +6,7 @@ pub(crate) const SLOTS: usize = 11;
 pub(crate) const PAYLOAD_WORDS: usize = 6;
 /// Words of a slot: admission, payload, check.
 pub(crate) const SLOT_WORDS: usize = PAYLOAD_WORDS + 2;
-/// Words of the ring's header line: the greatest stamp, the slots ever used, the label area.
+/// Words of the ring's header line: the last stamp, the slots ever used, the label area.
 pub(crate) const HEADER_WORDS: usize = 8;
 /// Words of a ring.
 pub(crate) const RING_WORDS: usize = HEADER_WORDS + SLOTS * SLOT_WORDS;
@@ -14,3 +14,5 @@ pub(crate) const RING_WORDS: usize = HEADER_WORDS + SLOTS * SLOT_WORDS;
 pub(crate) const LABEL_WORDS: usize = 72;
 /// The payload word that holds the monotonic time of the observation.
 pub(crate) const NOW_WORD: usize = 5;
+/// How far explicit exemplars may push the stamps of a bucket ahead of the wall clock.
+pub(crate) const STAMP_AHEAD_MS: u64 = 1000;

@@ -94,6 +94,8 @@ mod breaks {
         labels_unchecked in concurrent: "torn";
         busy_accepted in concurrent: "step back";
         stamp_may_repeat in concurrent: "step back";
+        tie_across_windows in concurrent: "step back";
+        tie_shown_again in concurrent: "step back";
         no_head_check in concurrent: "step back";
         in_place in concurrent: "step back";
         beaten_unseen in concurrent: "step back";

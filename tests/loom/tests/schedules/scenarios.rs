@@ -1,7 +1,7 @@
 //! A bucket under writers and scrapers, compiled with the core's files and with those of every mutant.
 
 use super::priority::{SHUT, admission, epoch_of, rank_of};
-use super::ring::{Age, Now, Outcome, Ring, advance_head, advance_head_explicit};
+use super::ring::{Age, Now, Outcome, Ring, TIED, advance_head, advance_head_explicit};
 use super::shape::{LABEL_WORDS, RING_WORDS, SLOTS};
 use super::slot::Payload;
 use crate::Seen;
@@ -162,7 +162,9 @@ impl World {
     fn judge(&self, who: usize, open: u64, now_ms: u64, count: u64, found: Option<Payload>, labels: &[u64]) {
         self.note(|notes| {
             notes.seen.scrapes += 1;
-            let Some(payload) = found else { return };
+            let Some(mut payload) = found else { return };
+            // The ring's own word on the stamp, no part of what was written.
+            payload[0] &= !TIED;
             notes.seen.shown += 1;
             let [first, candidate, id, then_ms] = payload;
             let written = notes.offers.get(id as usize).cloned().flatten();
@@ -295,7 +297,9 @@ pub(crate) fn one_after_another(random: &mut Random, seen: &mut Seen) -> Result<
         let wanted = world.note(|notes| {
             let closed = notes.published.iter().copied().filter(|a| epoch_of(*a) < open);
             let fresh = closed.clone().filter(|a| epoch_of(*a) >= lo).max_by_key(|a| (rank_of(*a), *a));
-            fresh.or(closed.max())
+            // An explicit one that shares its stamp is not shown a second time.
+            let again = closed.max().filter(|a| shown.is_some() || rank_of(*a) <= SHUT);
+            fresh.or(again)
         });
         if shown.map(rank_of) != wanted.map(rank_of) || shown.is_none() != wanted.is_none() {
             let text = format!("not the best: {shown:x?} is shown, {wanted:x?} is the best of {lo} to {open}");

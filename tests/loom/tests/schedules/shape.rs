@@ -7,3 +7,4 @@ pub(crate) const HEADER_WORDS: usize = 2;
 pub(crate) const RING_WORDS: usize = HEADER_WORDS + SLOTS * SLOT_WORDS;
 pub(crate) const LABEL_WORDS: usize = 2;
 pub(crate) const NOW_WORD: usize = 3;
+pub(crate) const STAMP_AHEAD_MS: u64 = 0;
