@@ -67,6 +67,7 @@ pub fn validate(bounds: &[f64]) -> Result<&[f64]> {
         message.put_u64(MAX_BOUNDS as u64);
         message.put_str(" bucket bounds, not ");
         message.put_u64(finite.len() as u64);
+        message.put_str(": leave some out");
         return Err(Error::new(ErrorCode::InvalidBounds, message));
     }
     let mut before: Option<f64> = None;
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(Bounds::new(&[1.0, f64::INFINITY]).unwrap().as_slice(), [1.0]);
         assert_eq!(Bounds::new(&[]).unwrap().buckets(), 1);
         let many: Vec<f64> = (0..4097).map(f64::from).collect();
-        assert!(message(&many).ends_with("at most 4096 bucket bounds, not 4097"));
+        assert!(message(&many).ends_with("at most 4096 bucket bounds, not 4097: leave some out"));
         assert!(Bounds::new(many.get(1..).unwrap()).is_ok());
     }
 

@@ -56,7 +56,7 @@ pub fn check_label_names(names: &[&str], histogram: bool) -> Result<()> {
         if histogram && *name == "le" {
             return Err(Error::fixed(
                 ErrorCode::ReservedLabel,
-                "label name \"le\" is reserved on a histogram for its bucket bounds",
+                "label name \"le\" is reserved on a histogram for its bucket bounds: use another name",
             ));
         }
         if names.iter().take(place).any(|earlier| earlier == name) {

@@ -150,10 +150,11 @@ fn put_exposition(
         scrapers::finish(&core.header, turn);
     }
     if late || clock::mono_ns() > deadline_ns {
-        return Err(Error::fixed(
-            ErrorCode::Deadline,
-            "the scrape took longer than its deadline: raise the scrape timeout, or expose fewer series",
-        ));
+        let mut message = Buffer::new();
+        message.put_str("the scrape took longer than its deadline of ");
+        message.put_u64(u64::from(request.deadline_ms));
+        message.put_str(" ms: raise the scrape timeout, or expose fewer series");
+        return Err(Error::new(ErrorCode::Deadline, message));
     }
     if core.settings.self_metrics {
         self_metrics::put_self_metrics(body, format, core);
