@@ -111,7 +111,7 @@ pub extern "C" fn spanpin_counter_add_exemplar(
     let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &counter.core;
     match pointed(series, exemplar) {
-        Ok(Pointed { trace: Some(trace), labels }) => series.add_exemplar_trace(amount, trace, labels.pairs()),
+        Ok(Pointed { trace: Some(trace), labels }) => series.add_exemplar_ids(amount, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.add_exemplar(amount, labels.pairs()),
         Ok(_) => series.add(amount),
         Err(error) => {
@@ -172,7 +172,7 @@ pub extern "C" fn spanpin_counter_add_exemplar_ids(
 ) {
     let Some(counter) = counter else { return };
     match offer_context(&counter.core, trace_high, trace_low, span, flags) {
-        Some(context) => counter.core.add_exemplar_trace(amount, context, core::iter::empty()),
+        Some(context) => counter.core.add_exemplar_ids(amount, context, core::iter::empty()),
         None => counter.core.add(amount),
     }
 }

@@ -111,7 +111,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar(
     let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &histogram.core;
     match pointed(series, exemplar) {
-        Ok(Pointed { trace: Some(trace), labels }) => series.observe_exemplar_trace(value, trace, labels.pairs()),
+        Ok(Pointed { trace: Some(trace), labels }) => series.observe_exemplar_ids(value, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.observe_exemplar(value, labels.pairs()),
         Ok(_) => series.observe(value),
         Err(error) => {
@@ -173,7 +173,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
 ) {
     let Some(histogram) = histogram else { return };
     match offer_context(&histogram.core, trace_high, trace_low, span, flags) {
-        Some(context) => histogram.core.observe_exemplar_trace(value, context, core::iter::empty()),
+        Some(context) => histogram.core.observe_exemplar_ids(value, context, core::iter::empty()),
         None => histogram.core.observe(value),
     }
 }

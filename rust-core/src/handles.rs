@@ -2,7 +2,6 @@
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::exemplar::packer;
 use crate::family::Family;
 use crate::memory::{Pinned, Shared};
 use crate::series::Series;
@@ -147,7 +146,7 @@ impl Histogram {
 
     /// Counts a value with an explicit exemplar of these ids, sampled or not, and more labels.
     pub fn observe_exemplar_ids(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.observe_exemplar_ids(value, context, packer(extra.iter().copied()), extra.is_empty());
+        self.series.observe_exemplar_ids(value, context, extra.iter().copied());
     }
 }
 
@@ -208,7 +207,7 @@ impl Counter {
 
     /// Adds an amount with an explicit exemplar of these ids, sampled or not, and more labels.
     pub fn add_exemplar_ids(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.add_exemplar_ids(amount, context, packer(extra.iter().copied()), extra.is_empty());
+        self.series.add_exemplar_ids(amount, context, extra.iter().copied());
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorCode, Result};
 
 mod fit;
 
-pub use fit::{Fit, FitOptions, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels, take_ids};
+pub use fit::{Fit, FitOptions, LabelList, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels, take_ids};
 
 /// Whether `name` is `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 #[must_use]

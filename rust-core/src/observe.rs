@@ -1,17 +1,11 @@
 //! An observation with its exemplar: count first, then let the gate decide whether anything else is looked at.
 
 use crate::error::Error;
-use crate::exemplar::shape::LABEL_WORDS;
 use crate::exemplar::{Offer, Stored, packer};
-use crate::labels::{Fit, FitOptions, take_ids};
+use crate::labels::{LabelList, take_ids};
 use crate::series::Series;
 use crate::tally::DropReason;
 use crate::trace::{SpanId, TraceContext, TraceId};
-
-/// Labels that can be walked more than once.
-pub trait Labels<'l>: Iterator<Item = (&'l str, &'l str)> + Clone {}
-
-impl<'l, T: Iterator<Item = (&'l str, &'l str)> + Clone> Labels<'l> for T {}
 
 impl Series {
     /// Counts an observation and offers the span that `span` answers.
@@ -23,7 +17,7 @@ impl Series {
     }
 
     /// Counts an observation and offers a trace context with more labels.
-    pub fn observe_trace<'l>(&self, value: f64, context: TraceContext, extra: impl Labels<'l>) {
+    pub fn observe_trace<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) {
         self.observe_with_labels(value, || Some(context), extra);
     }
 
@@ -32,7 +26,7 @@ impl Series {
         &self,
         value: f64,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl Labels<'l>,
+        extra: impl LabelList<'l>,
     ) {
         if let Some((bucket, seed)) = self.count_observation(value) {
             self.offer_labelled(bucket, value, seed, span, extra);
@@ -49,22 +43,16 @@ impl Series {
     }
 
     /// Counts an observation with an explicit exemplar.
-    pub fn observe_exemplar<'l>(&self, value: f64, labels: impl Labels<'l>) {
+    pub fn observe_exemplar<'l>(&self, value: f64, labels: impl LabelList<'l>) {
         if let Some((bucket, seed)) = self.count_observation(value) {
             self.explicit_labels(bucket, value, seed, labels);
         }
     }
 
     /// Counts an observation with an explicit exemplar of these ids.
-    pub fn observe_exemplar_ids(
-        &self,
-        value: f64,
-        context: TraceContext,
-        extra: impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit,
-        no_extra: bool,
-    ) {
+    pub fn observe_exemplar_ids<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) {
         if let Some((bucket, seed)) = self.count_observation(value) {
-            self.explicit_ids(Offer { bucket, value, seed }, context, extra, no_extra);
+            self.explicit_ids(Offer { bucket, value, seed }, context, extra);
         }
     }
 
@@ -77,7 +65,7 @@ impl Series {
     }
 
     /// Adds to a counter and offers a trace context with more labels.
-    pub fn add_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl Labels<'l>) {
+    pub fn add_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) {
         self.add_with_labels(amount, || Some(context), extra);
     }
 
@@ -86,7 +74,7 @@ impl Series {
         &self,
         amount: f64,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl Labels<'l>,
+        extra: impl LabelList<'l>,
     ) {
         if let Some((bucket, seed)) = self.count_increment(amount) {
             self.offer_labelled(bucket, amount, seed, span, extra);
@@ -103,22 +91,16 @@ impl Series {
     }
 
     /// Adds to a counter with an explicit exemplar.
-    pub fn add_exemplar<'l>(&self, amount: f64, labels: impl Labels<'l>) {
+    pub fn add_exemplar<'l>(&self, amount: f64, labels: impl LabelList<'l>) {
         if let Some((bucket, seed)) = self.count_increment(amount) {
             self.explicit_labels(bucket, amount, seed, labels);
         }
     }
 
     /// Adds to a counter with an explicit exemplar of these ids.
-    pub fn add_exemplar_ids(
-        &self,
-        amount: f64,
-        context: TraceContext,
-        extra: impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit,
-        no_extra: bool,
-    ) {
+    pub fn add_exemplar_ids<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) {
         if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.explicit_ids(Offer { bucket, value: amount, seed }, context, extra, no_extra);
+            self.explicit_ids(Offer { bucket, value: amount, seed }, context, extra);
         }
     }
 
@@ -136,7 +118,7 @@ impl Series {
         value: f64,
         seed: u64,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl Labels<'l>,
+        extra: impl LabelList<'l>,
     ) {
         if self.gate_passes(bucket, value, seed) {
             let mut pack = packer(extra);
@@ -160,7 +142,7 @@ impl Series {
         }
     }
 
-    fn explicit_labels<'l>(&self, bucket: u32, value: f64, seed: u64, labels: impl Labels<'l>) {
+    fn explicit_labels<'l>(&self, bucket: u32, value: f64, seed: u64, labels: impl LabelList<'l>) {
         let (trace, span) = take_ids(labels.clone());
         self.count_misread_ids(labels.clone(), trace, span);
         let mut pack = packer(labels);
@@ -169,7 +151,7 @@ impl Series {
     }
 
     /// Counts ids that are not hexadecimal; they stay as plain labels.
-    fn count_misread_ids<'l>(&self, mut labels: impl Labels<'l>, trace: Option<TraceId>, span: Option<SpanId>) {
+    fn count_misread_ids<'l>(&self, mut labels: impl LabelList<'l>, trace: Option<TraceId>, span: Option<SpanId>) {
         let misread = labels.any(|(name, value)| {
             let (wanted, found) = match name {
                 "trace_id" => (true, trace.is_some()),
@@ -183,14 +165,9 @@ impl Series {
         }
     }
 
-    fn explicit_ids(
-        &self,
-        offer: Offer,
-        context: TraceContext,
-        mut extra: impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit,
-        no_extra: bool,
-    ) {
-        let stored = Stored { trace: Some(context.trace_id()), span: Some(context.span_id()) };
-        self.record_explicit(offer, stored, if no_extra { None } else { Some(&mut extra) });
+    fn explicit_ids<'l>(&self, offer: Offer, context: TraceContext, extra: impl LabelList<'l>) {
+        let no_extra = extra.clone().next().is_none();
+        let mut pack = packer(extra);
+        self.record_explicit(offer, Stored::of(context), if no_extra { None } else { Some(&mut pack) });
     }
 }

@@ -5,12 +5,12 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 
 pub use crate::family::Family;
-pub use crate::observe::Labels;
+pub use crate::labels::LabelList;
 pub use crate::series::Series;
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::error::Error;
-use crate::exemplar::{Filter, Offer, Policy, packer, priority, scrapers, shape};
+use crate::exemplar::{Filter, Offer, Policy, priority, scrapers, shape};
 use crate::family::Kind;
 use crate::labels::put_lossy;
 use crate::memory::out_of_memory;
@@ -156,18 +156,6 @@ impl Series {
             policy: self.family.policy,
             overflow: self.is_overflow(),
         }
-    }
-
-    /// Counts an observation with an explicit exemplar of these ids and labels.
-    pub fn observe_exemplar_trace<'l>(&self, value: f64, context: TraceContext, extra: impl Labels<'l>) {
-        let none = extra.clone().next().is_none();
-        self.observe_exemplar_ids(value, context, packer(extra), none);
-    }
-
-    /// Adds to a counter with an explicit exemplar of these ids and labels.
-    pub fn add_exemplar_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl Labels<'l>) {
-        let none = extra.clone().next().is_none();
-        self.add_exemplar_ids(amount, context, packer(extra), none);
     }
 
     /// Takes an offer whose gate, budget and filter the caller has looked at, and whose observation it has counted.

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use crate::buffer::Buffer;
 use crate::encode::prefix;
 use crate::error::Error;
+use crate::exemplar::ring::beats;
 use crate::exemplar::{Filter, Policy, priority};
 use crate::family::{Family, Kind};
 use crate::memory::{Link, Node, Pinned, boxed, copy_slice, out_of_memory};
@@ -194,7 +195,7 @@ impl Series {
         let Some(gate) = self.gates.get(bucket as usize) else { return false };
         let epoch = self.family.core.header.window.epoch.load(Ordering::Relaxed);
         let candidate = priority::admission(epoch, self.priority(bucket, value, seed));
-        candidate > gate.head.load(Ordering::Relaxed) | priority::LOW_BITS || seed & CLOCK_EVERY == 0
+        beats(&gate.head, candidate) || seed & CLOCK_EVERY == 0
     }
 }
 

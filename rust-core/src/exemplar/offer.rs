@@ -1,12 +1,12 @@
 //! The way of an offer from its gate into a slot. Everything here is off the hot path: a gate lets few offers pass.
 
-use super::priority::{LOW_BITS, SHUT, admission};
-use super::ring::{Age, Now, Outcome, Ring, advance_head, advance_head_explicit, first_stamp};
+use super::priority::{SHUT, admission};
+use super::ring::{Age, Now, Outcome, Ring, advance_head, advance_head_explicit, beats, first_stamp};
 use super::shape::{HEADER_WORDS, LABEL_WORDS, RING_WORDS, SLOTS};
 use super::slot::{LABEL_COUNT_MASK, Payload};
 use super::{Filter, scrapers};
 use crate::core::{AGE_MOST_MS, BUDGET, WINDOW_MOST_MS};
-use crate::labels::{Fit, FitOptions, MAX_CODE_POINTS, fit_exemplar_labels};
+use crate::labels::{Fit, FitOptions, LabelList, MAX_CODE_POINTS, fit_exemplar_labels};
 use crate::segment::Offset;
 use crate::segment::layout::Gate;
 use crate::series::Series;
@@ -25,7 +25,6 @@ const TRIES: usize = 4;
 pub(crate) mod flags {
     pub(crate) const TRACE: u64 = 1;
     pub(crate) const SPAN: u64 = 2;
-    pub(crate) const EXPLICIT: u64 = 8;
 }
 
 /// An observation that may become the exemplar of its bucket.
@@ -48,7 +47,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    fn of(context: TraceContext) -> Self {
+    pub(crate) fn of(context: TraceContext) -> Self {
         Stored { trace: Some(context.trace_id()), span: Some(context.span_id()) }
     }
 
@@ -58,10 +57,10 @@ impl Stored {
         trace | span
     }
 
-    fn payload(&self, flags: u64, value: f64, stamp: u64, words: usize, now_ms: u64) -> Payload {
+    fn payload(&self, value: f64, stamp: u64, words: usize, now_ms: u64) -> Payload {
         let (high, low) = self.trace.map_or((0, 0), TraceId::to_u64s);
         let span = self.span.map_or(0, SpanId::to_u64);
-        [stamp << 16 | flags << 12 | words as u64 & LABEL_COUNT_MASK, value.to_bits(), high, low, span, now_ms]
+        [stamp << 16 | self.flags() << 12 | words as u64 & LABEL_COUNT_MASK, value.to_bits(), high, low, span, now_ms]
     }
 }
 
@@ -69,7 +68,6 @@ impl Stored {
 #[derive(Clone, Copy)]
 struct Content<'a> {
     stored: Stored,
-    flags: u64,
     labels: &'a [u64],
     now_ms: u64,
 }
@@ -103,9 +101,8 @@ impl Series {
         let now_ms = core.clock.mono_ms();
         scrapers::turn_by_time(&core.header, now_ms, WINDOW_MOST_MS);
         let priority = self.priority(offer.bucket, offer.value, offer.seed);
-        let beats = |epoch| admission(epoch, priority) > gate.head.load(Ordering::Relaxed) | LOW_BITS;
         let epoch = core.header.window.epoch.load(Ordering::Relaxed);
-        if self.family.filter == Filter::AlwaysOff || !beats(epoch) {
+        if self.family.filter == Filter::AlwaysOff || !beats(&gate.head, admission(epoch, priority)) {
             return;
         }
         core.header.count(Tally::Offered, 1);
@@ -141,7 +138,7 @@ impl Series {
         // Reading the span may have taken long.
         let epoch = header.window.epoch.load(Ordering::Relaxed);
         let candidate = admission(epoch, priority);
-        if candidate <= gate.head.load(Ordering::Relaxed) | LOW_BITS {
+        if !beats(&gate.head, candidate) {
             return;
         }
         let stored = Stored::of(context);
@@ -153,7 +150,7 @@ impl Series {
         let labels = if labelled { labels } else { &[] };
         if advance_head(&gate.head, candidate) {
             let now_ms = self.family.core.clock.mono_ms();
-            self.write(&ring, gate, candidate, offer, Content { stored, flags: stored.flags(), labels, now_ms });
+            self.write(&ring, gate, candidate, offer, Content { stored, labels, now_ms });
         }
     }
 
@@ -192,13 +189,7 @@ impl Series {
         for _ in 0..TRIES {
             let epoch = header.window.epoch.load(Ordering::Relaxed);
             if let Some(candidate) = advance_head_explicit(&gate.head, epoch) {
-                return self.write(
-                    &ring,
-                    gate,
-                    candidate,
-                    offer,
-                    Content { stored, flags: stored.flags() | flags::EXPLICIT, labels, now_ms },
-                );
+                return self.write(&ring, gate, candidate, offer, Content { stored, labels, now_ms });
             }
             // The window has closed meanwhile, or it has no number left for one more explicit exemplar. Closing a
             // window early is always allowed.
@@ -213,13 +204,13 @@ impl Series {
         let core = &*self.family.core;
         let header = &*core.header;
         let wall_ms = core.clock.wall_ms();
-        let Content { stored, flags, labels, now_ms } = content;
+        let Content { stored, labels, now_ms } = content;
         let outcome = ring.write(
             &gate.head,
             candidate,
             Now { wall_ms, age: Age { now_ms, max_ms: AGE_MOST_MS } },
             |after, upto| scrapers::marks_separate(header, now_ms, after, upto),
-            |stamp| stored.payload(flags, offer.value, stamp, labels.len(), now_ms),
+            |stamp| stored.payload(offer.value, stamp, labels.len(), now_ms),
             labels,
         );
         match outcome {
@@ -361,8 +352,6 @@ fn spend(gate: &Gate, epoch: u64) -> bool {
 }
 
 /// Packs labels given as an iterator.
-pub(crate) fn packer<'l>(
-    labels: impl Iterator<Item = (&'l str, &'l str)> + Clone,
-) -> impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit {
+pub(crate) fn packer<'l>(labels: impl LabelList<'l>) -> impl FnMut(&mut [u64; LABEL_WORDS], FitOptions<'_>) -> Fit {
     move |words, options| fit_exemplar_labels(words, options, labels.clone())
 }

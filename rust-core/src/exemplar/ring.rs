@@ -67,6 +67,12 @@ pub(crate) struct Now {
     pub(crate) age: Age,
 }
 
+/// Whether an offer is better than the best of its bucket and window so far.
+#[inline]
+pub(crate) fn beats(head: &AtomicU64, candidate: u64) -> bool {
+    candidate > head.load(Ordering::Relaxed) | LOW_BITS
+}
+
 /// Moves the head of a bucket to an automatic offer. False if something as good is there.
 pub(crate) fn advance_head(head: &AtomicU64, candidate: u64) -> bool {
     let mut seen = head.load(Ordering::Relaxed);
