@@ -76,7 +76,7 @@ pub extern "C" fn spanpin_counter_add_trace(
             series.add(amount);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -118,7 +118,7 @@ pub extern "C" fn spanpin_counter_add_exemplar(
             series.add(amount);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -174,7 +174,7 @@ pub extern "C" fn spanpin_counter_add_exemplar_ids(
     match offer_context(&counter.core, trace_high, trace_low, span, flags) {
         Some(context) => counter.core.add_exemplar_ids(amount, context, core::iter::empty()),
         None => counter.core.add(amount),
-    }
+    };
 }
 
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.

@@ -116,12 +116,12 @@ pub(crate) fn pointed<'a>(series: &Series, exemplar: Option<&'a spanpin_exemplar
 pub(crate) fn with_traceparent(
     text: &Array<c_char>,
     len: usize,
-    record: impl FnOnce(&str) -> Result<(), Error>,
-    plain: impl FnOnce(),
+    record: impl FnOnce(&str) -> Result<bool, Error>,
+    plain: impl FnOnce() -> bool,
 ) -> spanpin_status {
     match text_bytes(text, len, "traceparent") {
         // The core refuses and counts the stand-in as it does any other malformed header.
-        Ok(bytes) => done(record(core::str::from_utf8(bytes).unwrap_or("not ASCII text")), None),
+        Ok(bytes) => done(record(core::str::from_utf8(bytes).unwrap_or("not ASCII text")).map(|_| ()), None),
         Err(error) => {
             plain();
             done(Err(error), None)

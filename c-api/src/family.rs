@@ -1,8 +1,8 @@
 //! Families: a name, its label names, and how its observations are counted.
 
 use spanpin::buffer::filled;
-use spanpin::raw::{FamilyOptions, Series};
-use spanpin::{Error, ErrorCode, Filter, Kind, Policy};
+use spanpin::raw::{FamilyOptions, Hooks, Series};
+use spanpin::{Error, ErrorCode, Filter, Kind, Policy, RuleOptions};
 
 use crate::boundary::{
     Array, Out, bad_number, done, handle, place, spanpin_error, spanpin_family, spanpin_family_options,
@@ -66,17 +66,23 @@ pub extern "C" fn spanpin_family_register(
         }
         let kind = Kind::from_u32(options.kind);
         let kind = kind.ok_or_else(|| bad_number("kind", options.kind, "1 (counter), 2 (gauge) or 3 (histogram)"))?;
-        let family = registry.register_raw(&FamilyOptions {
-            kind,
-            name: options.name.text("name")?,
-            help: options.help.text("help")?,
-            unit: options.unit.text("unit")?,
-            label_names: &label_names,
-            bounds: options.bounds()?,
-            filter: choice(options.filter, Filter::from_u32, "filter", "0 to 3 (SPANPIN_FILTER_...)")?,
-            policy: choice(options.policy, Policy::from_u32, "policy", "0 to 3 (SPANPIN_POLICY_...)")?,
-            max_series: Some(options.max_series).filter(|most| *most != 0),
-        })?;
+        let family = registry.register_raw(
+            &FamilyOptions {
+                kind,
+                name: options.name.text("name")?,
+                help: options.help.text("help")?,
+                unit: options.unit.text("unit")?,
+                label_names: &label_names,
+                bounds: options.bounds()?,
+                rules: RuleOptions {
+                    filter: choice(options.filter, Filter::from_u32, "filter", "0 to 3 (SPANPIN_FILTER_...)")?,
+                    policy: choice(options.policy, Policy::from_u32, "policy", "0 to 3 (SPANPIN_POLICY_...)")?,
+                    ..RuleOptions::default()
+                },
+                max_series: Some(options.max_series).filter(|most| *most != 0),
+            },
+            Hooks::default(),
+        )?;
         out.write(spanpin_family::pointer(family));
         Ok(())
     };

@@ -70,7 +70,7 @@ pub extern "C" fn spanpin_histogram_observe_trace(
             series.observe(value);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -118,7 +118,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar(
             series.observe(value);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -175,7 +175,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
     match offer_context(&histogram.core, trace_high, trace_low, span, flags) {
         Some(context) => histogram.core.observe_exemplar_ids(value, context, core::iter::empty()),
         None => histogram.core.observe(value),
-    }
+    };
 }
 
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.

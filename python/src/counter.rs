@@ -62,7 +62,7 @@ impl Recorder for spanpin::Counter {
         match context {
             Some(context) => self.add_exemplar_ids(value, context, labels),
             None => self.add_exemplar(value, labels),
-        }
+        };
     }
 }
 

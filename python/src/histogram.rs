@@ -71,7 +71,7 @@ impl Recorder for spanpin::Histogram {
         match context {
             Some(context) => self.observe_exemplar_ids(value, context, labels),
             None => self.observe_exemplar(value, labels),
-        }
+        };
     }
 }
 

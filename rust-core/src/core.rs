@@ -5,9 +5,12 @@ use alloc::boxed::Box;
 use crate::clock::Clock;
 use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::RuleOptions;
 use crate::family::Family;
+use crate::hooks::TraceUrl;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
-use crate::process::{Held, Lock};
+use crate::process::{ExemplarShare, Held, Lock, add_within};
+use crate::registry::ScraperIdentity;
 use crate::segment::layout::Header;
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
@@ -26,7 +29,14 @@ pub(crate) const BUDGET: u32 = 16_384;
 pub(crate) struct Settings {
     pub(crate) exemplar_bytes: u64,
     pub(crate) self_metrics: bool,
-    pub(crate) address_identity: bool,
+    pub(crate) scraper_identity: ScraperIdentity,
+    /// How exemplars are chosen in families that do not say.
+    pub(crate) rules: RuleOptions,
+    /// Whether explicit exemplars keep the names of ids as the caller wrote them.
+    pub(crate) keep_names: bool,
+    pub(crate) trace_url: Option<TraceUrl>,
+    /// Whether spans are marked in families that do not say.
+    pub(crate) mark_spans: bool,
     pub(crate) trace_id_label: Box<str>,
     pub(crate) span_id_label: Box<str>,
     /// What stands before the ids of an exemplar.
@@ -48,6 +58,8 @@ pub(crate) struct Core {
     /// Size of the last exposition, with which the next one starts.
     pub(crate) body_hint: AtomicU64,
     pub(crate) clock: Clock,
+    /// What this registry takes of the process' memory for exemplars.
+    exemplar_share: ExemplarShare,
     pub(crate) settings: Settings,
     /// Set as soon as the core has its place.
     pub(crate) itself: Link<Itself>,
@@ -66,6 +78,7 @@ impl Core {
             walked: AtomicU64::new(0),
             body_hint: AtomicU64::new(0),
             clock,
+            exemplar_share: ExemplarShare::new(settings.exemplar_bytes),
             settings,
             itself: Link::empty(),
             header,
@@ -180,15 +193,20 @@ impl Core {
         let used = &self.header.exemplar_bytes;
         let most = self.settings.exemplar_bytes;
         let bytes = bytes as u64;
-        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|sum| *sum <= most)
-        })
-        .is_ok()
+        if !add_within(used, bytes, most) {
+            return false;
+        }
+        if !self.exemplar_share.take(bytes) {
+            used.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        true
     }
 
     /// Gives back what `charge_exemplars` took.
     pub(crate) fn discharge_exemplars(&self, bytes: usize) {
         self.header.exemplar_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.exemplar_share.give_back(bytes as u64);
     }
 }
 

@@ -4,8 +4,12 @@ use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode, Result};
 
 mod fit;
+mod ids;
 
-pub use fit::{Fit, FitOptions, LabelList, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels, take_ids};
+pub(crate) use fit::{Fit, FitOptions, Fitter, MAX_CODE_POINTS, StoredLabels, Taken};
+pub(crate) use ids::{Id, IdName, read_id, take_ids};
+
+pub use fit::LabelList;
 
 /// Whether `name` is `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 #[must_use]

@@ -6,7 +6,7 @@ use crate::buffer::Buffer;
 use crate::encode::prefix;
 use crate::error::Error;
 use crate::exemplar::ring::beats;
-use crate::exemplar::{Filter, Policy, priority};
+use crate::exemplar::{AdaptiveState, Policy, priority};
 use crate::family::{Family, Kind};
 use crate::memory::{Link, Node, Pinned, boxed, copy_slice, out_of_memory};
 use crate::segment::layout::Gate;
@@ -35,7 +35,16 @@ pub struct Series {
     values_len: u32,
     /// Where the record lies, in lines.
     place: u32,
+    /// What some families remember beside the cells.
+    state: Link<SeriesState>,
     next: Link<Series>,
+}
+
+/// What a series of a family with adaptive sampling, or with a listener for slow requests, remembers.
+pub(crate) struct SeriesState {
+    /// The window in which the listener was told last.
+    pub(crate) slow_told: AtomicU64,
+    pub(crate) adaptive: Option<Box<AdaptiveState>>,
 }
 
 impl Node for Series {
@@ -59,7 +68,7 @@ impl Series {
         both.put(&text.text);
         prefix::put_labels(&mut both, &family.label_names, &text.text);
         both.finish().map_err(|_| out_of_memory())?;
-        boxed(Series {
+        let series = boxed(Series {
             family,
             cells,
             gates,
@@ -67,8 +76,28 @@ impl Series {
             place: place.lines().ok_or_else(out_of_memory)?,
             text: copy_slice(both.as_slice())?,
             values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
+            state: Link::empty(),
             next: Link::empty(),
-        })
+        })?;
+        series.add_state()?;
+        Ok(series)
+    }
+
+    pub(crate) fn state(&self) -> Option<&SeriesState> {
+        self.state.get()
+    }
+
+    /// Gives the series what its family wants remembered. The caller holds the lock.
+    pub(crate) fn add_state(&self) -> Result<(), Error> {
+        if !self.family.wants_state() || self.state.get().is_some() {
+            return Ok(());
+        }
+        let adaptive = match self.family.rules.adaptive {
+            Some(_) => Some(AdaptiveState::new(self.gates.len())?),
+            None => None,
+        };
+        self.state.set(boxed(SeriesState { slow_told: AtomicU64::new(0), adaptive })?);
+        Ok(())
     }
 
     pub(crate) fn hash(&self) -> u64 {
@@ -178,24 +207,27 @@ impl Series {
     /// The priority of an offer under this family's policy.
     #[inline]
     pub(crate) fn priority(&self, bucket: u32, value: f64, seed: u64) -> u32 {
-        match self.family.policy {
+        match self.family.rules.policy {
             Policy::Slowest => priority::value_key(value),
             Policy::Uniform => priority::uniform_key(self.hash, bucket, seed),
             Policy::First => 1,
         }
     }
 
-    /// Whether an offer may be looked at: it beats what its window has, or it is time to look at the clock. Two loads
-    /// and a compare.
+    /// Whether an offer may be looked at: it beats what its window has, or it is time to look at the clock, or it is slow
+    /// enough to be told of. Two loads and a compare each.
     #[inline]
     pub(crate) fn gate_passes(&self, bucket: u32, value: f64, seed: u64) -> bool {
-        if self.family.filter == Filter::AlwaysOff {
-            return false;
+        let family = &*self.family;
+        let is_slow = value > family.slow_from();
+        if value >= family.offer_from
+            && let Some(gate) = self.gates.get(bucket as usize)
+        {
+            let epoch = family.core.header.window.epoch.load(Ordering::Relaxed);
+            let candidate = priority::admission(epoch, self.priority(bucket, value, seed));
+            return is_slow || beats(&gate.head, candidate) || seed & CLOCK_EVERY == 0;
         }
-        let Some(gate) = self.gates.get(bucket as usize) else { return false };
-        let epoch = self.family.core.header.window.epoch.load(Ordering::Relaxed);
-        let candidate = priority::admission(epoch, self.priority(bucket, value, seed));
-        beats(&gate.head, candidate) || seed & CLOCK_EVERY == 0
+        is_slow
     }
 }
 

@@ -50,6 +50,11 @@ impl Scraper {
         let id = hash_parts(&[&class.to_le_bytes(), peer_ip.as_bytes()]);
         Scraper { id, class }
     }
+
+    /// The same told apart by its class alone. A name is its own class.
+    pub(crate) const fn without_address(self) -> Self {
+        Scraper { id: self.class, class: self.class }
+    }
 }
 
 /// FNV-1a over the parts, each closed by a byte that no UTF-8 text holds. Zero, which marks a free entry, is avoided.
