@@ -15,7 +15,7 @@ fn bed(options: &RegistryOptions<'_>, trace_url: &str, filter: Filter) -> (Regis
     registry.set_clock(WALL, 1_000_000);
     let heard = Heard::default();
     let tell = heard.clone();
-    let family = registry.histogram("h_seconds", "").labels(&["route"]).filter(filter);
+    let family = registry.histogram("h_seconds", "").labels(&["route"]).bounds(&[10.0]).filter(filter);
     let family = family.on_slow_request(0.5, trace_url, move |request| {
         let labels: Vec<_> = request.labels().map(|(name, value)| format!("{name}={value}")).collect();
         let ids = request.trace().map(|trace| format!("{} {}", trace.trace_id(), trace.span_id()));
@@ -74,13 +74,15 @@ fn a_slow_value_behind_a_slower_one_is_told_of() {
     assert!(sampled.is_sampled());
     assert!(series.observe_trace(0.9, sampled));
     taken(&heard);
+    let openmetrics = ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() };
     registry.set_clock(WALL + 10_000, 1_010_000);
-    // The window is over by time; the first value of the next is below the threshold.
+    registry.scrape(&openmetrics).unwrap();
     assert!(series.observe_trace(0.3, sampled));
     assert!(series.observe_exemplar(0.4, &[("job", "x")]), "explicit ones outrank");
     assert!(!series.observe_trace(0.92, sampled), "does not pass the gate");
     assert_eq!(taken(&heard).len(), 1);
     registry.set_clock(WALL + 20_000, 1_020_000);
+    registry.scrape(&openmetrics).unwrap();
     assert!(series.observe_exemplar(0.95, &[("job", "x")]), "an explicit one is told of as well");
     assert_eq!(taken(&heard), ["h_seconds route=/ 0.95 > 0.5 None false "]);
 }
