@@ -1,7 +1,6 @@
 //! History: all that the rings hold, for people who look at a process without a Prometheus.
 
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use crate::buffer::Buffer;
 use crate::core::Core;
@@ -23,8 +22,7 @@ impl Series {
             self.each_in_ring(bucket, |shown, words| all.push(exemplar(&shown, words)?))?;
         }
         let mut all = all.into_vec();
-        // Unstable sorting allocates nothing; equal stamps keep the order of values.
-        all.sort_unstable_by_key(|exemplar| Reverse((exemplar.timestamp_ms, exemplar.value.to_bits())));
+        sort(&mut all, &|a, b| (a.timestamp_ms, a.value.to_bits()) < (b.timestamp_ms, b.value.to_bits()));
         Ok(all)
     }
 
@@ -37,6 +35,47 @@ impl Series {
         let Some(ring) = self.gates.get(bucket).and_then(|gate| self.ring_of(gate)) else { return Ok(()) };
         let mut labels = [0; LABEL_WORDS];
         ring.read_all(&mut labels, |payload, words| take(Shown::of(payload), words))
+    }
+}
+
+/// Heapsort: the last ones by `before` come first. The library's own sorts can panic, which the C library must not.
+fn sort<T>(items: &mut [T], before: &dyn Fn(&T, &T) -> bool) {
+    let count = items.len();
+    for start in (0..count / 2).rev() {
+        sift(items, start, count, before);
+    }
+    for end in (1..count).rev() {
+        swap(items, 0, end);
+        sift(items, 0, end, before);
+    }
+}
+
+/// Moves the item at `at` down to its place in a heap with the first one by `before` on top.
+fn sift<T>(items: &mut [T], mut at: usize, end: usize, before: &dyn Fn(&T, &T) -> bool) {
+    loop {
+        let mut top = at;
+        for child in [at.saturating_mul(2).saturating_add(1), at.saturating_mul(2).saturating_add(2)] {
+            if child < end
+                && let (Some(a), Some(b)) = (items.get(child), items.get(top))
+                && before(a, b)
+            {
+                top = child;
+            }
+        }
+        if top == at {
+            return;
+        }
+        swap(items, at, top);
+        at = top;
+    }
+}
+
+/// Exchanges two items, `low` below `high`.
+fn swap<T>(items: &mut [T], low: usize, high: usize) {
+    if let Some((left, right)) = items.split_at_mut_checked(high)
+        && let (Some(a), Some(b)) = (left.get_mut(low), right.first_mut())
+    {
+        core::mem::swap(a, b);
     }
 }
 
@@ -70,7 +109,7 @@ fn put_bucket(
     if found.is_empty() {
         return Ok(());
     }
-    found.sort_unstable_by_key(|exemplar| (exemplar.timestamp_ms, exemplar.value.to_bits()));
+    sort(&mut found, &|a, b| (a.timestamp_ms, a.value.to_bits()) > (b.timestamp_ms, b.value.to_bits()));
     out.put_str(if *first { "" } else { "," });
     *first = false;
     let histogram = family.kind == Kind::Histogram;
@@ -170,6 +209,23 @@ fn put_escape(out: &mut Buffer, character: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sorting_agrees_with_the_library() {
+        let mut x = 1_u64;
+        for count in 0..200_usize {
+            let mut items: Vec<u64> = (0..count)
+                .map(|_| {
+                    x = x.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                    x >> 58
+                })
+                .collect();
+            let mut wanted = items.clone();
+            wanted.sort_unstable_by(|a, b| b.cmp(a));
+            sort(&mut items, &|a, b| a < b);
+            assert_eq!(items, wanted);
+        }
+    }
 
     #[test]
     fn strings_are_escaped() {

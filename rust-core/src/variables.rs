@@ -74,8 +74,30 @@ impl<'a> RegistryOptions<'a> {
 }
 
 fn number(name: &str, given: &str) -> Result<f64, Error> {
-    let parsed = given.parse::<f64>().ok().filter(|number| !number.is_nan());
-    parsed.ok_or_else(|| bad(name, given, "a number"))
+    decimal(given).ok_or_else(|| bad(name, given, "a decimal number of at most 15 digits, such as 0.25"))
+}
+
+/// Reads `[-]digits[.digits]` of at most 15 digits. The library's own reading of numbers can panic, which the C library must
+/// not; up to this many digits one division of two exact numbers rounds just as well (W. D. Clinger, How to read floating
+/// point numbers accurately, 1990).
+fn decimal(text: &str) -> Option<f64> {
+    const DIGITS_MOST: u32 = 15;
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (mut whole, mut scale, mut count) = (0_u64, 1_u64, 0_u32);
+    let mut behind_point = false;
+    for byte in digits.bytes() {
+        match byte {
+            b'.' if !behind_point => behind_point = true,
+            b'0'..=b'9' => {
+                whole = whole.wrapping_mul(10).wrapping_add(u64::from(byte & 0x0F));
+                scale = if behind_point { scale.wrapping_mul(10) } else { scale };
+                count = count.saturating_add(1);
+            }
+            _ => return None,
+        }
+    }
+    let value = whole as f64 / scale as f64;
+    (1..=DIGITS_MOST).contains(&count).then_some(if negative { -value } else { value })
 }
 
 fn whole(name: &str, given: &str) -> Result<u32, Error> {
@@ -147,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn decimals_are_read_as_the_library_reads_them() {
+        for text in ["0", "0.1", "0.25", "-1.5", "3.", ".5", "123456789012345", "0.00000000000001", "0.3333333333333"] {
+            assert_eq!(decimal(text), text.parse().ok(), "{text}");
+        }
+        for text in ["", "-", ".", "1e3", "NaN", "inf", "1.2.3", "1,5", " 1", "1234567890123456"] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_bad_value_is_named_and_changes_nothing() {
         let mut options = RegistryOptions::default();
         for (name, value, message) in [
@@ -163,7 +195,7 @@ mod tests {
             (
                 "SPANPIN_EXEMPLAR_PROBABILITY",
                 "often",
-                "environment variable SPANPIN_EXEMPLAR_PROBABILITY is \"often\": it must be a number",
+                "environment variable SPANPIN_EXEMPLAR_PROBABILITY is \"often\": it must be a decimal number of at most 15 digits, such as 0.25",
             ),
         ] {
             assert_eq!(options.set_variable(name, value).unwrap_err().message(), message);

@@ -5,6 +5,7 @@
 //! inside its bucket, as Prometheus' `histogram_quantile` does.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::priority::chance;
 use super::rules::{Adaptive, LowerEdge};
@@ -38,7 +39,7 @@ pub(crate) struct AdaptiveState {
     upper: AtomicU64,
     lower: AtomicU64,
     /// `COPIES` copies of the counts, one after the other.
-    counts: Box<[AtomicU64]>,
+    counts: Vec<AtomicU64>,
 }
 
 impl AdaptiveState {
@@ -55,7 +56,7 @@ impl AdaptiveState {
             refreshed_ms: AtomicU64::new(0),
             upper: AtomicU64::new(open),
             lower: AtomicU64::new(open),
-            counts: counts.into_vec().into_boxed_slice(),
+            counts: counts.into_vec(),
         })
     }
 
@@ -170,7 +171,6 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     fn counters(counts: &[u64]) -> Vec<AtomicU64> {
         counts.iter().map(|n| AtomicU64::new(*n)).collect()

@@ -76,7 +76,8 @@ pub struct RuleOptions {
 
 impl RuleOptions {
     /// These, and where they say nothing, `defaults`.
-    pub(crate) fn or(self, defaults: &RuleOptions) -> RuleOptions {
+    #[must_use]
+    pub fn or(self, defaults: &RuleOptions) -> RuleOptions {
         RuleOptions {
             filter: self.filter.or(defaults.filter),
             policy: self.policy.or(defaults.policy),
