@@ -152,9 +152,12 @@ impl Series {
         }
         let (sum, counts) = self.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
-        let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
+        let (count, overflow) = (counts.get(bucket)?, self.is_overflow());
+        let before = count.fetch_add(1, Ordering::Relaxed);
         add_to_float(sum, value);
-        self.count_if_overflow();
+        if overflow {
+            self.family.count_overflow();
+        }
         Some((bucket as u32, before))
     }
 

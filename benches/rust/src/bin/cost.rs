@@ -1,5 +1,11 @@
 //! What an exemplar costs over a plain observation: each way of observing in turn, round by round, in CPU time. Writes one
 //! line of JSON for each measurement; `benches/cost.py` makes the table.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a bench that meets the unexpected has to stop"
+)]
 
 use std::hint::black_box;
 
