@@ -6,7 +6,7 @@ use core::mem::offset_of;
 
 pub use crate::family::Family;
 pub use crate::hooks::Hooks;
-pub use crate::labels::LabelList;
+pub use crate::labels::{LabelList, check_baggage_key};
 pub use crate::series::Series;
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};

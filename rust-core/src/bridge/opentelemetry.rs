@@ -9,9 +9,9 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
 use crate::handles::FamilyHandle;
-use crate::labels::{Fitter, is_label_name};
+use crate::labels::{Fitter, check_baggage_key};
 use crate::series::Series;
-use crate::{Counter, Error, ErrorCode, FamilyBuilder, Histogram, SpanId, TraceContext, TraceId};
+use crate::{Counter, FamilyBuilder, Histogram, SpanId, TraceContext, TraceId};
 
 impl TraceContext {
     /// The context of an OpenTelemetry span; nothing if it is invalid.
@@ -59,10 +59,7 @@ impl<F: FamilyHandle> FamilyBuilder<'_, F> {
     pub fn baggage_keys(self, keys: &[&str]) -> Self {
         self.hook(|hooks| {
             for key in keys {
-                if !is_label_name(key) {
-                    let text = " cannot be a label of an exemplar: it must match [a-zA-Z_][a-zA-Z0-9_]*";
-                    return Err(Error::quoting(ErrorCode::InvalidOption, "baggage key ", key, text));
-                }
+                check_baggage_key(key)?;
                 hooks.spans.baggage_keys.push(Box::from(*key));
             }
             Ok(())
