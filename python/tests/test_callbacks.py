@@ -239,6 +239,14 @@ class TestMark:
         assert isinstance(span, ReadableSpan)
         return dict(span.attributes or {})
 
+    def observed_in(self, kind: type[NonRecordingSpan], registry: Registry) -> Histogram:
+        """A histogram that marks spans, with a value of a span of this class."""
+        latency = Histogram("latency", "Help.", mark_spans=True, registry=registry)
+        remote = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
+        with trace.use_span(kind(remote)):
+            latency.observe(0.5)
+        return latency
+
     def test_what_was_admitted_is_marked(self, registry: Registry, tracer: Tracer) -> None:
         latency = Histogram("latency", "Help.", ["route"], mark_spans=True, registry=registry)
         with tracer.start_as_current_span("slow") as slow:
@@ -286,10 +294,7 @@ class TestMark:
             def set_attribute(self, *_: object) -> None:
                 raise AssertionError("it does not record")
 
-        latency = Histogram("latency", "Help.", mark_spans=True, registry=registry)
-        remote = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
-        with trace.use_span(Remote(remote)):
-            latency.observe(0.5)
+        latency = self.observed_in(Remote, registry)
         assert len(latency.exemplars()) == 1
         assert errors(registry) == 0
 
@@ -298,10 +303,7 @@ class TestMark:
             def is_recording(self) -> bool:
                 raise RuntimeError("broken")
 
-        latency = Histogram("latency", "Help.", mark_spans=True, registry=registry)
-        remote = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
-        with trace.use_span(Broken(remote)):
-            latency.observe(0.5)
+        latency = self.observed_in(Broken, registry)
         assert len(latency.exemplars()) == 1
         assert errors(registry) == 1
 
@@ -351,6 +353,38 @@ class TestAny:
 
         made(outer_registry, option, nest).observe(0.5, trace=SAMPLED)
         assert (errors(inner_registry), errors(outer_registry)) == (2, 1)
+
+    def test_a_failure_waits_for_the_end_of_its_own_call(self) -> None:
+        """One function has failed when another one records elsewhere."""
+        inner_registry, outer_registry = Registry(), Registry()
+
+        def fail(*_: object) -> object:
+            raise RuntimeError("broken")
+
+        def interrupt(*_: object) -> object:
+            raise KeyboardInterrupt("stop")
+
+        inner = made(inner_registry, "exemplar_filter", fail)
+        recorded: list[bool] = []
+
+        def nest(*_: object) -> bool:
+            inner.observe(0.5, trace=SAMPLED)
+            recorded.append(True)
+            return True
+
+        outer = Histogram(
+            "latency",
+            "Help.",
+            slow_request_threshold=0.0,
+            on_slow_request=interrupt,
+            exemplar_filter=nest,
+            registry=outer_registry,
+        )
+        with pytest.raises(KeyboardInterrupt, match="stop"):
+            outer.observe(0.5, trace=SAMPLED)
+        assert recorded == [True]
+        assert len(outer.exemplars()) == 1
+        assert (errors(inner_registry), errors(outer_registry)) == (1, 1)
 
     @pytest.mark.parametrize("option", OPTIONS)
     @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
