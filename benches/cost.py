@@ -53,6 +53,7 @@ def prepare_go() -> list[str]:
 
 def prepare_python() -> list[str]:
     run.Python().prepare()
+    # In Python every observation looks for a span, so that ``none`` stands for a first ``always_off``.
     return [str(run.VENV / "bin" / "python"), str(ROOT / "benches" / "python" / "cost.py")]
 
 

@@ -58,8 +58,12 @@ impl ExemplarOptions<'_, '_> {
         let builder = set(builder, self.probability, |b, part| Ok(b.probability(part)))?;
         let builder = set(builder, self.slots, |b, slots| Ok(b.slots(whole(py, "slots", slots)?)))?;
         let builder = set(builder, self.max_age, |b, age| Ok(b.max_age(whole(py, "max_age", age)?)))?;
-        let builder =
-            set(builder, self.adaptive, |b, adaptive| set(b, read_adaptive(adaptive)?, |b, a| Ok(b.adaptive(a))))?;
+        let builder = set(builder, self.adaptive, |b, adaptive| {
+            Ok(match read_adaptive(adaptive)? {
+                Some(adaptive) => b.adaptive(adaptive),
+                None => b.not_adaptive(),
+            })
+        })?;
         let filter = self.exemplar_filter.map(|filter| callable("exemplar_filter", filter)).transpose()?;
         let builder = set(builder, filter, |b, filter| Ok(b.exemplar_filter(callbacks::filter(filter))))?;
         let builder = self.apply_slow(py, builder)?;
@@ -134,7 +138,7 @@ fn read_adaptive(given: &Bound<'_, PyAny>) -> PyResult<Option<spanpin::Adaptive>
         Ok(on) => Ok(on.is_true().then(spanpin::Adaptive::default)),
         Err(_) => {
             let class = given.get_type();
-            Err(PyTypeError::new_err(format!("adaptive must be True or a spanpin.Adaptive, not {class}")))
+            Err(PyTypeError::new_err(format!("adaptive must be True, False or a spanpin.Adaptive, not {class}")))
         }
     }
 }

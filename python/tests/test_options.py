@@ -115,7 +115,7 @@ class TestAdaptive:
         assert refused(registry, adaptive=Adaptive(lower=0)) == expected
         with pytest.raises(SpanpinError, match='lower "p99" is unknown; use a part of the p99'):
             Adaptive("p99")  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"adaptive must be True or a spanpin\.Adaptive, not"):
+        with pytest.raises(TypeError, match=r"must be True, False or a spanpin\.Adaptive, not"):
             Histogram("latency", "Help.", adaptive=0.8, registry=registry)  # type: ignore[arg-type]
 
     def test_a_counter_has_no_p99(self, registry: Registry) -> None:

@@ -125,6 +125,10 @@ impl Series {
         match TraceContext::parse_traceparent(text) {
             Ok(context) => Ok(self.offer_lazily(passed, || Some(context))),
             Err(error) => {
+                // Slow it was all the same.
+                if let Some(offer) = passed {
+                    self.tell_if_slow(offer.value, &mut || None);
+                }
                 self.family.core.header.count_drop(DropReason::InvalidId);
                 Err(error)
             }

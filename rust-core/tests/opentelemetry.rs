@@ -33,6 +33,7 @@ fn provider(exporter: &InMemorySpanExporter) -> SdkTracerProvider {
 fn baggage_comes_by_the_allow_list_only() {
     let registry = registry(&RegistryOptions::default());
     let family = registry.histogram("h", "").bounds(&[1.0, 2.0]).baggage_keys(&["user_id", "region", "absent"]);
+    let family = family.exemplar_labels(|labels| labels.push("request", "r1"));
     let histogram = family.register().unwrap().with(&[]).unwrap();
     let counter = registry.counter("c", "").baggage_keys(&["region"]).register().unwrap().with(&[]).unwrap();
     let plain = registry.counter("p", "").register().unwrap().with(&[]).unwrap();
@@ -50,7 +51,11 @@ fn baggage_comes_by_the_allow_list_only() {
         assert!(plain.inc_current());
     });
     let text = body(&registry);
-    assert_eq!(text.matches(",user_id=\"u'1\",region=\"eu\"} ").count(), 2, "in the order of the list: {text}");
+    assert_eq!(
+        text.matches(",request=\"r1\",user_id=\"u'1\",region=\"eu\"} ").count(),
+        2,
+        "in the order of the list: {text}"
+    );
     assert!(text.lines().any(|line| line.starts_with("c_total 1") && line.contains(",region=\"eu\"} 1.0 ")), "{text}");
     assert!(!text.contains("secret"), "{text}");
     assert!(text.lines().any(|line| line.starts_with("p_total 1 #") && !line.contains("region")), "{text}");

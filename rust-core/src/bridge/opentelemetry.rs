@@ -52,7 +52,7 @@ pub(crate) struct SpanOptions {
 impl<F: FamilyHandle> FamilyBuilder<'_, F> {
     /// Baggage entries that become labels of offered exemplars, in this order, under their own names. Nothing is taken from
     /// the baggage without being named here. **Whoever can scrape can read them**, so name no entry that holds personal
-    /// data. They come after the labels of the call, under the same limit of 128 code points.
+    /// data. They come after the labels of the family's function, under the same limit of 128 code points.
     ///
     /// It holds for the methods that read an OpenTelemetry context: `observe_current`, `observe_in` and their like.
     /// `register` fails for a key that is no label name.
@@ -82,8 +82,9 @@ impl Series {
         self.family.hooks().map(|hooks| &hooks.spans)
     }
 
-    /// Adds what the family takes from a baggage.
+    /// Adds what the family takes from a baggage, behind the labels of its function.
     fn push_baggage(&self, context: &Context, fitter: &mut Fitter<'_>) {
+        self.push_from_function(fitter);
         for key in self.span_options().into_iter().flat_map(|options| &options.baggage_keys) {
             if let Some(value) = context.baggage().get(&**key) {
                 fitter.push(key, value.as_str());
