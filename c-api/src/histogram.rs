@@ -217,7 +217,8 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
     };
 }
 
-/// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+/// Closes the window in which exemplars compete if nobody has for ten seconds, and brings the p99 of adaptive sampling up
+/// to date if that is a second old; for direct recording.
 /// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_turn(histogram: Option<&spanpin_histogram>) {

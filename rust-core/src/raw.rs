@@ -212,10 +212,13 @@ impl Series {
         self.family.core.header.count(Tally::SlowRequests, 1);
     }
 
-    /// Closes the open window if nobody has for ten seconds.
+    /// Closes the open window if nobody has for ten seconds, and brings the bands of adaptive sampling up to date if that
+    /// is due.
     pub fn turn(&self) {
         let core = &*self.family.core;
-        scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
+        let now_ms = core.clock.mono_ms();
+        scrapers::turn_by_time(&core.header, now_ms, WINDOW_MOST_MS);
+        self.refresh_edges(now_ms);
     }
 
     /// Counts an offer that was dropped by the caller.

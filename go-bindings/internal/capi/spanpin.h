@@ -615,7 +615,8 @@ void spanpin_histogram_observe_exemplar_ids(const spanpin_histogram *histogram,
                                             uint64_t span,
                                             uint32_t flags);
 
-// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+// Closes the window in which exemplars compete if nobody has for ten seconds, and brings the p99 of adaptive sampling up
+// to date if that is a second old; for direct recording.
 // Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 void spanpin_histogram_turn(const spanpin_histogram *histogram);
 

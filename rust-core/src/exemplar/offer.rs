@@ -101,7 +101,7 @@ impl Series {
     }
 
     /// Brings the bands of adaptive sampling up to date, once a second.
-    fn refresh_edges(&self, now_ms: u64) {
+    pub(crate) fn refresh_edges(&self, now_ms: u64) {
         let Some(adaptive) = &self.family.rules.adaptive else { return };
         let Some(state) = self.state().and_then(|state| state.adaptive.as_deref()) else { return };
         let Some((_, counts)) = self.cells.split_first() else { return };
