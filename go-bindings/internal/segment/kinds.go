@@ -75,10 +75,13 @@ func (c *Counter) Inc() (old uint64) {
 	return atomic.AddUint64(word(c.Cells, CounterWhole), 1) - 1
 }
 
+// Addable tells whether a counter takes v.
+func Addable(v float64) bool { return v >= 0 && v <= math.MaxFloat64 }
+
 // Add adds v and returns a number that differs from call to call. A negative
 // value, NaN and infinity are only counted as invalid, and ok is false.
 func (c *Counter) Add(v float64) (old uint64, ok bool) {
-	if !(v >= 0 && v <= math.MaxFloat64) {
+	if !Addable(v) {
 		c.Tally(TallyInvalid)
 		return 0, false
 	}

@@ -32,14 +32,28 @@ const (
 // alive: its owner must, until every call has returned.
 type Series struct {
 	Cells, Gates, Header unsafe.Pointer
+	// OfferFrom is the least value that is offered; NaN, which no value reaches,
+	// when none is.
+	OfferFrom float64
+	// SlowFrom is the value above which a request counts as slow; +Inf, which no
+	// value is above, when nobody wants to know.
+	SlowFrom float64
 	// Hash is the series' part of the uniform policy's random key.
 	Hash   uint64
-	Filter Filter
 	Policy Policy
+	Filter Filter
 	// Overflow marks the series that takes what finds no place of its own. What it
 	// counts is tallied.
 	Overflow bool
-	Clock    *Clock
+	// Draws says that an offer that beats its window must still win a lot, which
+	// the core draws.
+	Draws bool
+	Clock *Clock
+}
+
+// Epoch is the number of the open window.
+func (s *Series) Epoch() uint64 {
+	return atomic.LoadUint64(word(s.Header, HeaderEpoch))
 }
 
 // Gate tells whether an offer is worth a closer look: it beats the best one of
@@ -59,7 +73,7 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	case PolicyUniform:
 		prio = prioOfKey(s.Hash, bucket, old)
 	}
-	candidate := atomic.LoadUint64(word(s.Header, HeaderEpoch))<<32 | prio<<4
+	candidate := s.Epoch()<<32 | prio<<4
 	return candidate > atomic.LoadUint64(s.head(bucket))|15
 }
 
@@ -83,7 +97,7 @@ func (s *Series) Finite(v float64) bool {
 // and counts the drop, so that unsampled traffic pays for at most BudgetLimit
 // look-ups.
 func (s *Series) Spend(bucket uint) bool {
-	e := atomic.LoadUint64(word(s.Header, HeaderEpoch))
+	e := s.Epoch()
 	budget := (*uint32)(unsafe.Add(s.Gates, uintptr(bucket)*GateSize+GateBudget))
 	epoch16 := uint32(e) & 0xFFFF
 	for {
