@@ -110,8 +110,12 @@ func programInEnvironment() {
 	if err != nil {
 		panic(err)
 	}
+	another, err := New(Options{})
+	if err != nil {
+		panic(err)
+	}
 	_, unsampled := spanWith(1, 0)
-	for name, r := range map[string]*Registry{"default": Default(), "explicit": explicit} {
+	for name, r := range map[string]*Registry{"default": Default(), "explicit": explicit, "another": another} {
 		o := HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}, SlowRequestThreshold: 0.9}
 		if name == "explicit" {
 			o.Filter, o.MinimumValue, o.Slots = TraceBased, 0.1, 5
@@ -139,6 +143,7 @@ func TestTheEnvironmentGivesDefaults(t *testing.T) {
 		"SPANPIN_MARK_SPANS=true", "SPANPIN_TRACE_URL=http://t/{trace_id}")
 	for _, want := range []string{
 		"default exemplars 1 marks true url http://t/{trace_id}\n",
+		"another exemplars 1 marks true url http://t/{trace_id}\n",
 		"explicit exemplars 0 marks false url http://mine/{trace_id}\n",
 	} {
 		if !strings.Contains(got, want) {

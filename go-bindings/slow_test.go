@@ -118,6 +118,16 @@ func TestSlowRequestsNeedNoExemplar(t *testing.T) {
 			h.ObserveExemplar(0.4, Exemplar{Labels: []Label{{"job", "outranks"}}})
 			observe(h)
 			observe(h)
+			explicit := 1
+			if strings.HasPrefix(name, "explicit") {
+				explicit += 2
+			}
+			if filter == AlwaysOff {
+				explicit = 0
+			}
+			if n := admitted(t, r); n != explicit {
+				t.Errorf("%s, filter %d: %d exemplars, want %d", name, filter, n, explicit)
+			}
 			if heard != 1 {
 				t.Errorf("%s, filter %d: told %d times, want once", name, filter, heard)
 			}
@@ -143,6 +153,29 @@ func TestSlowAdditions(t *testing.T) {
 	want := fmt.Sprintf("level=WARN msg=\"slow request\" metric=bytes value=1001 threshold=1000 trace_id=%s span_id=%s sampled=true trace_url=http://r/%[1]s\n", span.TraceID(), span.SpanID())
 	if got := taken(out); got != want {
 		t.Errorf("logged %q, want %q", got, want)
+	}
+	// One that does not pass the gate is told of as well.
+	first := MustNewCounter(CounterOpts{Registry: r, Name: "first", Policy: First, SlowRequestThreshold: 1000})
+	first.AddCtx(ctx, 1)
+	first.AddTrace(1002, span)
+	if got := taken(out); !strings.Contains(got, "metric=first value=1002") {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// An explicit exemplar is told of in the window that it may be about to close.
+func TestAnExplicitExemplarClosesTheWindowBehindIt(t *testing.T) {
+	logged(t)
+	_, span := sampledSpan(1)
+	r := observed(t)
+	heard := 0
+	h := MustNewHistogram(HistogramOpts{Registry: r, Name: "h", SlowRequestThreshold: 0.5, OnSlowRequest: func(SlowRequest) { heard++ }})
+	h.ObserveTrace(0.1, span)
+	r.SetClock(1_700_000_011_000, 1_011_000)
+	h.ObserveExemplar(0.6, Exemplar{Trace: span})
+	h.ObserveTrace(0.6, span)
+	if heard != 2 {
+		t.Errorf("told %d times in two windows", heard)
 	}
 }
 
