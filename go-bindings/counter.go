@@ -105,7 +105,7 @@ func (c *Counter) IncCtx(ctx context.Context) { c.AddCtx(ctx, 1) }
 // The context is looked at only if the offer beats what the counter holds.
 // Without a span, or with one that the filter refuses, v is just added.
 func (c *Counter) AddCtx(ctx context.Context, v float64) {
-	if old, ok := c.series.Add(v); ok && c.offered(v, old) {
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
 		c.takeCtx(ctx, v, old)
 	}
 	runtime.KeepAlive(c)
@@ -118,7 +118,7 @@ func (c *Counter) IncTrace(trace TraceContext, extra ...Label) { c.AddTrace(1, t
 // An invalid trace context just adds v. Of the extra labels those named trace_id
 // and span_id are left out; see Exemplar for the rest.
 func (c *Counter) AddTrace(v float64, trace TraceContext, extra ...Label) {
-	if old, ok := c.series.Add(v); ok && c.offered(v, old) {
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
 		c.takeTrace(trace, extra, v, old)
 	}
 	runtime.KeepAlive(c)
@@ -131,7 +131,7 @@ func (c *Counter) IncTraceparent(traceparent string) { c.AddTraceparent(1, trace
 // exemplar. The header is parsed only if the offer beats what the counter holds;
 // a malformed one is counted in spanpin_exemplars_dropped_total.
 func (c *Counter) AddTraceparent(v float64, traceparent string) {
-	if old, ok := c.series.Add(v); ok && c.offered(v, old) {
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
 		c.takeTraceparent(traceparent, v, old)
 	}
 	runtime.KeepAlive(c)
@@ -173,11 +173,6 @@ func (c *Counter) Exemplars() []ExemplarRecord {
 
 // A counter has one gate.
 const onlyBucket = 0
-
-// offered tells whether an addition is worth a closer look.
-func (c *Counter) offered(v float64, old uint64) bool {
-	return v >= c.series.OfferFrom && c.series.Gate(onlyBucket, v, old) || v > c.series.SlowFrom
-}
 
 //go:noinline
 func (c *Counter) takeCtx(ctx context.Context, v float64, old uint64) {

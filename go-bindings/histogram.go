@@ -137,8 +137,8 @@ func (h *Histogram) Observe(v float64) {
 // exemplar. The context is looked at only if the offer beats what the bucket
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
-	bucket, old, _ := h.series.Count(v)
-	if h.offered(bucket, v, old) {
+	bucket, old, worth := h.series.CountOffer(v)
+	if worth {
 		h.takeCtx(ctx, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
@@ -148,8 +148,8 @@ func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 // besides. An invalid trace context just counts v. Of the extra labels those
 // named trace_id and span_id are left out; see Exemplar for the rest.
 func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) {
-	bucket, old, _ := h.series.Count(v)
-	if h.offered(bucket, v, old) {
+	bucket, old, worth := h.series.CountOffer(v)
+	if worth {
 		h.takeTrace(trace, extra, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
@@ -159,8 +159,8 @@ func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) 
 // its exemplar. The header is parsed only if the offer beats what the bucket
 // holds; a malformed one is counted in spanpin_exemplars_dropped_total.
 func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
-	bucket, old, _ := h.series.Count(v)
-	if h.offered(bucket, v, old) {
+	bucket, old, worth := h.series.CountOffer(v)
+	if worth {
 		h.takeTraceparent(traceparent, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
@@ -180,12 +180,6 @@ func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
 		h.offers.tellSlow(&h.series.Series, epoch, v, &source{trace: e.Trace})
 	}
 	runtime.KeepAlive(h)
-}
-
-// offered tells whether an observation is worth a closer look. NaN, which has no
-// bucket, never is: no comparison with it holds.
-func (h *Histogram) offered(bucket uint, v float64, old uint64) bool {
-	return v >= h.series.OfferFrom && h.series.Gate(bucket, v, old) || v > h.series.SlowFrom
 }
 
 //go:noinline

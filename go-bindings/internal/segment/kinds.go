@@ -34,6 +34,29 @@ func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
 	return bucket, old, true
 }
 
+// CountOffer is Count, and tells besides whether the observation is worth a closer
+// look. The gate is read after the bucket was counted, as it is in the core; all
+// that leads to it is there before.
+func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) {
+	if v != v || !h.Search.single || h.Policy != PolicySlowest {
+		return h.countOfferSpecial(v)
+	}
+	bucket = h.Search.one(v)
+	sum, count := word(h.Cells, HistogramSum), h.bucket(bucket)
+	epoch, head := word(h.Header, HeaderEpoch), h.head(bucket)
+	prio := prioOfValue(v)
+	offered, slow := v >= h.OfferFrom, v > h.SlowFrom
+	old = atomic.AddUint64(count, 1) - 1
+	addFloat(sum, v)
+	return bucket, old, offered && (old&TurnMask == 0 || beats(epoch, head, prio)) || slow
+}
+
+//go:noinline
+func (h *Histogram) countOfferSpecial(v float64) (bucket uint, old uint64, worth bool) {
+	bucket, old, ok := h.Count(v)
+	return bucket, old, ok && h.Worth(bucket, v, old)
+}
+
 // countSpecial counts NaN, and anything in an overflow series or in a histogram
 // with several bounds to an exponent.
 //

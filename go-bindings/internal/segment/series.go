@@ -56,12 +56,16 @@ func (s *Series) Epoch() uint64 {
 	return atomic.LoadUint64(word(s.Header, HeaderEpoch))
 }
 
-// Gate tells whether an offer is worth a closer look: it beats the best one of
-// the open window, or it is the observation in 16 that looks whether the window
-// is due to close. It writes nothing and reads no clock. Old is the count of the
-// bucket before the observation.
-func (s *Series) Gate(bucket uint, v float64, old uint64) bool {
-	return old&TurnMask == 0 || s.Beats(bucket, v, old)
+// Worth tells whether an observation is worth a closer look: it is slow; or it may
+// be offered, and beats the best one of the open window or is the one in 16 that
+// looks whether the window is due to close. It writes nothing and reads no clock.
+// Old is the count of the bucket before the observation. NaN, with which no
+// comparison holds, never is.
+func (s *Series) Worth(bucket uint, v float64, old uint64) bool {
+	if v >= s.OfferFrom && (old&TurnMask == 0 || s.Beats(bucket, v, old)) {
+		return true
+	}
+	return v > s.SlowFrom
 }
 
 // Beats tells whether an offer beats the best one of the open window.
@@ -73,8 +77,12 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	case PolicyUniform:
 		prio = prioOfKey(s.Hash, bucket, old)
 	}
-	candidate := s.Epoch()<<32 | prio<<4
-	return candidate > atomic.LoadUint64(s.head(bucket))|15
+	return beats(word(s.Header, HeaderEpoch), s.head(bucket), prio)
+}
+
+// beats is the gate itself: two loads and a comparison.
+func beats(epoch, head *uint64, prio uint64) bool {
+	return atomic.LoadUint64(epoch)<<32|prio<<4 > atomic.LoadUint64(head)|15
 }
 
 // Due tells whether the open window has been open for so long that time closes it.
