@@ -115,8 +115,10 @@ type CounterOpts struct {
 	Policy       Policy
 	MinimumValue float64
 	Probability  float64
-	Slots        int
-	MaxAge       time.Duration
+	// Adaptive must be nil: only a histogram has buckets to take a p99 from.
+	Adaptive *Adaptive
+	Slots    int
+	MaxAge   time.Duration
 
 	ExemplarFilter func(v float64, t TraceContext) bool
 	ExemplarLabels func(ctx context.Context) []Label
@@ -139,7 +141,7 @@ func (o *HistogramOpts) exemplars() exemplarOpts {
 
 func (o *CounterOpts) exemplars() exemplarOpts {
 	return exemplarOpts{
-		o.Filter, o.Policy, o.MinimumValue, o.Probability, nil, o.Slots, o.MaxAge, o.ExemplarFilter, o.ExemplarLabels,
+		o.Filter, o.Policy, o.MinimumValue, o.Probability, o.Adaptive, o.Slots, o.MaxAge, o.ExemplarFilter, o.ExemplarLabels,
 		o.BaggageKeys, o.MarkSpans, o.SlowRequestThreshold, o.OnSlowRequest, o.TraceURL,
 	}
 }

@@ -238,6 +238,10 @@ func TestBadRulesAreRefused(t *testing.T) {
 	if _, err := NewHistogram(HistogramOpts{Registry: r, Name: "h"}); err != nil {
 		t.Errorf("after refused registrations: %v", err)
 	}
+	want := `spanpin: metric "c" cannot sample adaptively: only a histogram has buckets to take a p99 from; use probability`
+	if _, err := NewCounter(CounterOpts{Registry: r, Name: "c_total", Adaptive: &Adaptive{}}); err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
 	for want, o := range map[string]Options{
 		"MarkSpans is 9: it must be Inherit, On or Off":                                       {MarkSpans: 9},
 		`trace_url "x" names no trace: put {trace_id} where its 32 hexadecimal digits belong`: {TraceURL: "x"},
