@@ -176,17 +176,23 @@ const onlyBucket = 0
 
 //go:noinline
 func (c *Counter) takeCtx(ctx context.Context, v float64, old uint64) {
-	c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
+	}
 }
 
 //go:noinline
 func (c *Counter) takeTrace(trace TraceContext, extra []Label, v float64, old uint64) {
-	c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{trace: trace}, extra)
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{trace: trace}, extra)
+	}
 }
 
 //go:noinline
 func (c *Counter) takeTraceparent(traceparent string, v float64, old uint64) {
-	c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
+	}
 }
 
 func (c *Counter) addExemplarLabels(v float64, e Exemplar) {

@@ -137,8 +137,20 @@ func (h *Histogram) Observe(v float64) {
 // exemplar. The context is looked at only if the offer beats what the bucket
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
-	bucket, old, worth := h.series.CountOffer(v)
-	if worth {
+	// This is CountOffer, without the call of it.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeCtx(ctx, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
 		h.takeCtx(ctx, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
@@ -184,17 +196,23 @@ func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
 
 //go:noinline
 func (h *Histogram) takeCtx(ctx context.Context, bucket uint, v float64, old uint64) {
-	h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
+	}
 }
 
 //go:noinline
 func (h *Histogram) takeTrace(trace TraceContext, extra []Label, bucket uint, v float64, old uint64) {
-	h.offers.take(&h.series.Series, observation{bucket, v, old}, source{trace: trace}, extra)
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{trace: trace}, extra)
+	}
 }
 
 //go:noinline
 func (h *Histogram) takeTraceparent(traceparent string, bucket uint, v float64, old uint64) {
-	h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
+	}
 }
 
 func (h *Histogram) observeExemplarLabels(v float64, e Exemplar) {

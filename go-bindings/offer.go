@@ -83,12 +83,17 @@ func (s *source) context() context.Context {
 // refreshMs is how often the core brings the bands of adaptive sampling up to date.
 const refreshMs = 1000
 
-// take looks closer at an observation: it closes a window that is due, tells of
-// a slow request, and offers the span with the labels of the call. These are no part
-// of the source, whose context leads to functions of the program's, so that they
-// may stay on the caller's stack.
-func (o *offers) take(s *segment.Series, n observation, from source, extra []Label) {
+// again is the second look at an observation, after a window that is due was closed.
+// Most that come here only because they are the one in 16 end at it.
+func (o *offers) again(s *segment.Series, bucket uint, v float64, old uint64) bool {
 	o.turn(s)
+	return v > s.SlowFrom || v >= s.OfferFrom && s.Beats(bucket, v, old)
+}
+
+// take tells of a slow request, and offers the span with the labels of the call.
+// These are no part of the source, whose context leads to functions of the
+// program's, so that they may stay on the caller's stack.
+func (o *offers) take(s *segment.Series, n observation, from source, extra []Label) {
 	if n.v > s.SlowFrom {
 		o.tellSlow(s, s.Epoch(), n.v, &from)
 	}

@@ -134,10 +134,14 @@ func TestCountOfferIsCountAndWorth(t *testing.T) {
 		for _, rule := range []struct{ from, slow float64 }{
 			{math.Inf(-1), math.Inf(1)}, {0.2, 4}, {math.NaN(), 0.3}, {3, 1}, {math.NaN(), math.Inf(1)},
 		} {
-			heap, h := newHistogram(manualClock(0))
-			h.Policy, h.OfferFrom, h.SlowFrom = policy, rule.from, rule.slow
-			twins, twin := newHistogram(manualClock(0))
-			twin.Series.Policy, twin.OfferFrom, twin.SlowFrom = policy, rule.from, rule.slow
+			made := func() (*heap, Histogram) {
+				memory := newHeap(12)
+				series := memory.series(manualClock(0))
+				series.Policy, series.OfferFrom, series.SlowFrom = policy, rule.from, rule.slow
+				return memory, NewHistogram(series, NewSearch(defaultBounds))
+			}
+			heap, h := made()
+			twins, twin := made()
 			worths := 0
 			for i := range 3000 {
 				v := math.Exp(r.NormFloat64())

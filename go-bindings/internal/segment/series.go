@@ -80,9 +80,10 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	return beats(word(s.Header, HeaderEpoch), s.head(bucket), prio)
 }
 
-// beats is the gate itself: two loads and a comparison.
+// beats is the gate itself: two loads and a comparison. The lowest four bits of a
+// head do not count.
 func beats(epoch, head *uint64, prio uint64) bool {
-	return atomic.LoadUint64(epoch)<<32|prio<<4 > atomic.LoadUint64(head)|15
+	return atomic.LoadUint64(epoch)<<28|prio > atomic.LoadUint64(head)>>4
 }
 
 // Due tells whether the open window has been open for so long that time closes it.
@@ -147,13 +148,14 @@ func (s *Series) head(bucket uint) *uint64 {
 // prioOfValue orders values as 28 bits: the upper bits of the float32, with the
 // sign turned so that greater values have greater bits.
 func prioOfValue(v float64) uint64 {
+	return min(prioOrInf(v), PrioShut-1)
+}
+
+// prioOrInf is prioOfValue, except that what is infinite as a float32 has the
+// priority of a gate that is shut.
+func prioOrInf(v float64) uint64 {
 	b := math.Float32bits(float32(v))
-	if int32(b) < 0 {
-		b = ^b
-	} else {
-		b |= 1 << 31
-	}
-	return uint64(min(b>>4, PrioShut-1))
+	return uint64((b ^ (uint32(int32(b)>>31) | 1<<31)) >> 4)
 }
 
 // prioOfKey is a random key that no two observations of a bucket share, so that
