@@ -137,7 +137,7 @@ func (h *Histogram) Observe(v float64) {
 // exemplar. The context is looked at only if the offer beats what the bucket
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
-	// This is CountOffer, without the call of it.
+	// This is CountOffer. To call it would cost a third of what an exemplar costs.
 	if h.series.IsUsual(v) {
 		bucket := h.series.Search.One(v)
 		way := h.series.WayOf(bucket)
@@ -160,8 +160,20 @@ func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 // besides. An invalid trace context just counts v. Of the extra labels those
 // named trace_id and span_id are left out; see Exemplar for the rest.
 func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) {
-	bucket, old, worth := h.series.CountOffer(v)
-	if worth {
+	// As in ObserveCtx.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeTrace(trace, extra, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
 		h.takeTrace(trace, extra, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
@@ -171,8 +183,20 @@ func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) 
 // its exemplar. The header is parsed only if the offer beats what the bucket
 // holds; a malformed one is counted in spanpin_exemplars_dropped_total.
 func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
-	bucket, old, worth := h.series.CountOffer(v)
-	if worth {
+	// As in ObserveCtx.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeTraceparent(traceparent, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
 		h.takeTraceparent(traceparent, bucket, v, old)
 	}
 	runtime.KeepAlive(h)

@@ -44,6 +44,10 @@ func costVariants() []variant {
 		}
 	}
 	_, plain := pinnedHistogram()
+	_, traced := pinnedHistogram()
+	_, headed := pinnedHistogram()
+	span := spanpin.FromSpanContext(trace.SpanContextFromContext(contexts[0]))
+	header := span.String()
 	off := spanpin.HistogramOpts{Filter: spanpin.AlwaysOff}
 	usual := spanpin.HistogramOpts{}
 	ruled := spanpin.HistogramOpts{
@@ -61,6 +65,16 @@ func costVariants() []variant {
 		{"unsampled", observing(unsampled, usual)},
 		{"sampled", observing(contexts[0], usual)},
 		{"sampled, all options", observing(contexts[0], ruled)},
+		{"sampled, ObserveTrace", func(n int) {
+			for i := range uint(n) {
+				traced.ObserveTrace(values[i%valueCount], span)
+			}
+		}},
+		{"sampled, ObserveTraceparent", func(n int) {
+			for i := range uint(n) {
+				headed.ObserveTraceparent(values[i%valueCount], header)
+			}
+		}},
 	}
 }
 
