@@ -39,12 +39,12 @@ func programInEnvironment() {
 	for name, r := range map[string]*Registry{"default": Default(), "explicit": explicit, "another": another} {
 		o := HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}, SlowRequestThreshold: 0.9}
 		if name == "explicit" {
-			o.Filter, o.MinimumValue, o.Slots = TraceBased, 0.1, 5
+			o.Filter, o.MinimumValue, o.Slots, o.Adaptive = TraceBased, 0.1, 5, &Adaptive{Off: true}
 		}
 		h := MustNewHistogram(o)
 		h.ObserveTrace(0.2, unsampled)
 		h.ObserveTrace(0.7, unsampled)
-		fmt.Println(name, "exemplars", len(h.Exemplars()), "marks", h.offers.rules.markSpans, "url", h.offers.rules.traceURL)
+		fmt.Println(name, "exemplars", len(h.Exemplars()), "marks", h.offers.rules.markSpans, "url", h.offers.rules.traceURL, "draws", h.series.Draws)
 	}
 }
 
@@ -62,11 +62,11 @@ func inEnvironment(t *testing.T, variables ...string) string {
 
 func TestTheEnvironmentGivesDefaults(t *testing.T) {
 	got := inEnvironment(t, "OTEL_METRICS_EXEMPLAR_FILTER=always_on", "SPANPIN_EXEMPLAR_MINIMUM_VALUE=0.5",
-		"SPANPIN_MARK_SPANS=true", "SPANPIN_TRACE_URL=http://t/{trace_id}")
+		"SPANPIN_MARK_SPANS=true", "SPANPIN_TRACE_URL=http://t/{trace_id}", "SPANPIN_EXEMPLAR_ADAPTIVE=true")
 	for _, want := range []string{
-		"default exemplars 1 marks true url http://t/{trace_id}\n",
-		"another exemplars 1 marks true url http://t/{trace_id}\n",
-		"explicit exemplars 0 marks false url http://mine/{trace_id}\n",
+		"default exemplars 1 marks true url http://t/{trace_id} draws true\n",
+		"another exemplars 1 marks true url http://t/{trace_id} draws true\n",
+		"explicit exemplars 0 marks false url http://mine/{trace_id} draws false\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -83,7 +83,7 @@ func TestABadVariableIsLoggedOnceAndPassedOver(t *testing.T) {
 	if strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, want) {
 		t.Errorf("no single %q in:\n%s", want, got)
 	}
-	if !strings.Contains(got, "default exemplars 0 marks true url \n") {
+	if !strings.Contains(got, "default exemplars 0 marks true url  draws false\n") {
 		t.Errorf("the other variables do not hold in:\n%s", got)
 	}
 }

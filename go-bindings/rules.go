@@ -46,6 +46,9 @@ type Adaptive struct {
 	// P99 is a p99 of your own in place of that of the buckets; HistogramVec.SetP99
 	// changes it. 0 stands for that of the buckets.
 	P99 float64
+	// Off samples in no such way, whatever the environment asks for. The other fields
+	// are then not looked at.
+	Off bool
 }
 
 // SlowRequest is an observation above the SlowRequestThreshold of its family.
@@ -111,7 +114,9 @@ func (o *exemplarOpts) core() (capi.Rules, error) {
 	if r.MaxAgeSeconds, err = wholeSeconds("MaxAge", o.maxAge, "from 1s to 24h, or 0, which stands for 90s"); err != nil {
 		return r, err
 	}
-	if a := o.adaptive; a != nil {
+	if a := o.adaptive; a != nil && a.Off {
+		r.Adaptive = capi.AdaptiveOff
+	} else if a != nil {
 		r.Adaptive, r.AdaptiveLower, r.AdaptiveP99 = capi.AdaptiveOfP99, a.Lower, a.P99
 		if a.LowerP95 {
 			if a.Lower != 0 {

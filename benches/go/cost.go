@@ -6,23 +6,18 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/spanpin/spanpin/go-bindings"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// costRow is what an observation that may keep an exemplar costs over one that may
-// not: the difference of the medians of all rounds, and the quartiles of the
-// differences within a round. The variants take turns in every round.
+// costRow is one measurement; benches/cost.py makes the table.
 type costRow struct {
-	Variant string  `json:"variant"`
-	CPUNs   float64 `json:"cpu_ns_per_op"`
-	OverNs  float64 `json:"over_observe_ns"`
-	LowNs   float64 `json:"quartile_low_ns"`
-	HighNs  float64 `json:"quartile_high_ns"`
-	Rounds  int     `json:"rounds"`
+	Language string  `json:"language"`
+	Variant  string  `json:"variant"`
+	Round    int     `json:"round"`
+	CPUNs    float64 `json:"cpu_ns_per_op"`
 }
 
 type variant struct {
@@ -55,7 +50,7 @@ func costVariants() []variant {
 		ExemplarFilter: func(float64, spanpin.TraceContext) bool { return true },
 	}
 	return []variant{
-		{"observe", func(n int) {
+		{"none", func(n int) {
 			for i := range uint(n) {
 				plain.Observe(values[i%valueCount])
 			}
@@ -63,14 +58,14 @@ func costVariants() []variant {
 		{"always_off", observing(contexts[0], off)},
 		{"no_tracing", observing(context.Background(), usual)},
 		{"unsampled", observing(unsampled, usual)},
-		{"sampled", observing(contexts[0], usual)},
-		{"sampled, all options", observing(contexts[0], ruled)},
-		{"sampled, ObserveTrace", func(n int) {
+		{"offered", observing(contexts[0], usual)},
+		{"offered, with options", observing(contexts[0], ruled)},
+		{"offered, ObserveTrace", func(n int) {
 			for i := range uint(n) {
 				traced.ObserveTrace(values[i%valueCount], span)
 			}
 		}},
-		{"sampled, ObserveTraceparent", func(n int) {
+		{"offered, ObserveTraceparent", func(n int) {
 			for i := range uint(n) {
 				headed.ObserveTraceparent(values[i%valueCount], header)
 			}
@@ -95,33 +90,21 @@ func cost(out io.Writer, rounds int, least time.Duration) error {
 	for _, v := range variants {
 		v.run(n)
 	}
-	took := make([][]float64, len(variants))
-	for range rounds {
+	encoder := json.NewEncoder(out)
+	for round := range rounds {
 		runtime.GC()
-		for i, v := range variants {
+		for step := range variants {
+			v := variants[step]
+			if round%2 == 1 {
+				v = variants[len(variants)-1-step]
+			}
 			start := cpuTime()
 			v.run(n)
-			took[i] = append(took[i], float64((cpuTime()-start).Nanoseconds())/float64(n))
-		}
-	}
-	encoder := json.NewEncoder(out)
-	for i, v := range variants {
-		over := make([]float64, rounds)
-		for round := range over {
-			over[round] = took[i][round] - took[0][round]
-		}
-		row := costRow{
-			Variant: v.name, CPUNs: quantile(took[i], 0.5), OverNs: quantile(took[i], 0.5) - quantile(took[0], 0.5),
-			LowNs: quantile(over, 0.25), HighNs: quantile(over, 0.75), Rounds: rounds,
-		}
-		if err := encoder.Encode(row); err != nil {
-			return fmt.Errorf("cost of %s: %w", v.name, err)
+			each := float64((cpuTime() - start).Nanoseconds()) / float64(n)
+			if err := encoder.Encode(costRow{"go", v.name, round + 1, each}); err != nil {
+				return fmt.Errorf("cost of %s: %w", v.name, err)
+			}
 		}
 	}
 	return nil
-}
-
-func quantile(of []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }

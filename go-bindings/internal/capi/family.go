@@ -45,6 +45,7 @@ type Rules struct {
 const (
 	AdaptiveOfP99 = C.SPANPIN_ADAPTIVE_OF_P99
 	AdaptiveP95   = C.SPANPIN_ADAPTIVE_P95
+	AdaptiveOff   = C.SPANPIN_ADAPTIVE_OFF
 )
 
 func (r Rules) c() C.spanpin_exemplar_rules {
