@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays the conformance cases through the Python interface.
 
-    runner.py CASES_DIR OUTPUT_DIR
+runner.py CASES_DIR OUTPUT_DIR
 """
 
 import json
