@@ -243,6 +243,47 @@ static void slow_requests(void)
   bed_free(&bed);
 }
 
+// A call that takes a span tells also when there is none, or one that is broken.
+static void slow_requests_without_a_span(void)
+{
+  const spanpin_trace_context zero = {{0}, {0}, 1};
+  const spanpin_exemplar no_ids = {.trace = &zero}, nothing = {.trace = NULL};
+  struct bed bed = bed_new();
+  struct program program = {0};
+  const spanpin_hooks hooks = {.context = &program, .slow_request = on_slow, .slow_request_threshold = 0.5};
+  spanpin_family_options options = options_with(hooks);
+  spanpin_histogram *histogram = histogram_of(register_family(&bed, options));
+  options.kind = SPANPIN_KIND_COUNTER, options.name = SPANPIN_STR("c"), options.bounds = NULL, options.bounds_len = 0;
+  spanpin_counter *counter = counter_of(register_family(&bed, options));
+  for (unsigned i = 0; i < 6; i++) {
+    for (unsigned again = 0; again < 2; again++) {
+      const double value = again + 1;
+      CHECK_STATUS(i == 0   ? spanpin_histogram_observe_trace(histogram, value, NULL)
+                   : i == 1 ? spanpin_histogram_observe_trace(histogram, value, &nothing)
+                   : i == 2 ? spanpin_histogram_observe_trace(histogram, value, &no_ids)
+                   : i == 3 ? spanpin_histogram_observe_traceparent(histogram, value, "broken", 6)
+                   : i == 4 ? spanpin_histogram_observe_traceparent(histogram, value, NULL, 6)
+                            : spanpin_histogram_observe_exemplar(histogram, value, NULL),
+                   i == 2   ? SPANPIN_STATUS_INVALID_TRACE_ID
+                   : i == 3 ? SPANPIN_STATUS_INVALID_TRACEPARENT
+                   : i == 4 ? SPANPIN_STATUS_NULL_POINTER
+                            : SPANPIN_STATUS_OK);
+      CHECK(program.slow == 2 * i + 1);
+      CHECK(strcmp(program.text, "h_seconds 1 > 0.5 no span <>") == 0);
+    }
+    CHECK_STATUS(spanpin_counter_add_trace(counter, 3, i % 2 ? NULL : &no_ids),
+                 i % 2 ? SPANPIN_STATUS_OK : SPANPIN_STATUS_INVALID_TRACE_ID);
+    CHECK(program.slow == 2 * i + 2 && strcmp(program.text, "c 3 > 0.5 no span <>") == 0);
+    pass(&bed, 1000);
+    free(page_for(&bed, "a"));
+  }
+  CHECK_STATUS(spanpin_histogram_observe_trace(histogram, 0.5, NULL), SPANPIN_STATUS_OK);
+  CHECK_STATUS(spanpin_histogram_observe_trace(histogram, NAN, NULL), SPANPIN_STATUS_OK);
+  CHECK(program.slow == 12 && held(histogram) == 0);
+  CHECK(page_has(&bed, NULL, "h_seconds_count 13\n"));
+  bed_free(&bed);
+}
+
 static void a_slow_request_observes_in_turn(void)
 {
   struct bed bed = bed_new();
@@ -304,6 +345,7 @@ int main(void)
   labels();
   admitted();
   slow_requests();
+  slow_requests_without_a_span();
   a_slow_request_observes_in_turn();
   what_is_refused();
   return finish("hooks");

@@ -147,6 +147,9 @@ impl Series {
             },
             Err(error) => {
                 self.family.core.header.count_drop(DropReason::InvalidId);
+                if counted.is_some() {
+                    self.tell_if_slow(value);
+                }
                 Err(error)
             }
         }

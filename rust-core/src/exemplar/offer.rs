@@ -122,6 +122,16 @@ impl Series {
         adaptive.is_none_or(|adaptive| adaptive.passes(offer.value, draw))
     }
 
+    /// Tells of a request without a span if it is slow.
+    #[inline]
+    pub(crate) fn tell_if_slow(&self, value: f64) {
+        if value > self.family.slow_from() {
+            let core = &*self.family.core;
+            scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
+            self.tell_slow(value, &mut Source::new(&mut || None));
+        }
+    }
+
     /// Tells the family's listener of a slow request, unless it was told of one of this series in the open window.
     #[cold]
     pub(super) fn tell_slow(&self, value: f64, source: &mut Source<'_>) {
