@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -379,8 +380,9 @@ def only_what_the_c_library_has(folder):
 class Server:
     """An example server on a port of its own choice, stopped at the end."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "0"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, log=None, variables=None):
+        environment = {**os.environ, **(variables or {})}
+        self.process = subprocess.Popen([program, "0"], stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.url = self.process.stdout.readline().strip().removesuffix("/metrics")
         assert self.url.startswith("http://127.0.0.1:"), self.url
 
@@ -404,6 +406,16 @@ class Server:
                 return error.code, error.headers, error.read()
 
 
+def lines_of(path, count):
+    """The lines of a log that may be written a moment after the answer."""
+    for _ in range(600):
+        lines = path.read_text().splitlines()
+        if len(lines) >= count:
+            break
+        time.sleep(0.05)
+    return lines
+
+
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 
@@ -421,7 +433,9 @@ def check_pages(server, sample):
 
 
 def metrics_server(folder):
-    with Server(compiled(folder, "metrics_server", [EXAMPLES / "metrics_server.c"], SHIPPED)) as server:
+    program = compiled(folder, "metrics_server", [EXAMPLES / "metrics_server.c"], SHIPPED)
+    log_file = folder / "log"
+    with log_file.open("w") as log, Server(program, log, {"SPANPIN_EXEMPLAR_SLOTS": "many"}) as server:
         for path in ("/work?ms=40", "/fail", "/nowhere"):
             server.get(path, traceparent=f"00-{TRACE}-{SPAN}-01")
         status, _, _ = server.get("/work", traceparent="broken")
@@ -430,6 +444,14 @@ def metrics_server(folder):
         page = server.get("/metrics", Accept=OPENMETRICS)[2].decode()
         assert "http_request_failures_total 2" in page, page
         assert server.get("/work", traceparent="x" * 9000)[0] == 400
+        server.get("/work?ms=600", traceparent=f"00-{TRACE}-{SPAN}-00")
+        lines_of(log_file, 2)
+        server.get("/metrics", Accept=OPENMETRICS)  # Ends the window, so that the next one is told of again.
+        server.get("/work?ms=600")
+        wrong, *slow = lines_of(log_file, 3)
+        assert 'SPANPIN_EXEMPLAR_SLOTS is "many"' in wrong, wrong
+        assert len(slow) == 2 and all("threshold=0.5 sampled=false path=/work" in line for line in slow), slow
+        assert slow[0].endswith(f"trace=https://traces.example/trace/{TRACE}") and slow[1].endswith("trace="), slow
 
 
 def microhttpd_server(folder):
