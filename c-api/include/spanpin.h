@@ -51,6 +51,9 @@
 // The lower edge of adaptive sampling is the p95.
 #define SPANPIN_ADAPTIVE_P95 2
 
+// No adaptive sampling, whatever the default of the registry.
+#define SPANPIN_ADAPTIVE_OFF 3
+
 // Scrapers are told apart by what they ask for and where they come from. The default.
 #define SPANPIN_SCRAPER_IDENTITY_ADDRESS 1
 
@@ -144,7 +147,8 @@ typedef struct spanpin_exemplar_rules {
   // The part of the offers that is kept, above 0 and at most 1. 0: all.
   double probability;
   // SPANPIN_ADAPTIVE_...: sampling by where a value lies, for histograms: every offer above the p99 of a moving window,
-  // one in ten from the lower edge up to it, one in a hundred below; every one before there are 100 observations. 0: off.
+  // one in ten from the lower edge up to it, one in a hundred below; every one before there are 100 observations. 0: that of the
+  // registry, otherwise off.
   uint32_t adaptive;
   // The length of that window in seconds, 60 to 300. 0: 120.
   uint32_t adaptive_window_s;

@@ -166,6 +166,10 @@ impl spanpin_exemplar<'_> {
         self.trace
     }
 
+    pub(crate) fn has_labels(&self) -> bool {
+        self.labels_len != 0
+    }
+
     pub(crate) fn labels(&self) -> Result<&[spanpin_label], Error> {
         self.labels.elements(self.labels_len, "an exemplar's labels")
     }

@@ -8,7 +8,7 @@ use crate::boundary::{
     Array, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
     spanpin_series_view, spanpin_str,
 };
-use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
 
@@ -69,6 +69,14 @@ pub extern "C" fn spanpin_counter_add_trace(
 ) -> spanpin_status {
     let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &counter.core;
+    if let Some(trace) = bare(offer) {
+        series.add_with(amount, || trace.context());
+        return SPANPIN_STATUS_OK;
+    }
+    if offer.is_none() {
+        series.add(amount);
+        return SPANPIN_STATUS_OK;
+    }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.add_without_span(amount),

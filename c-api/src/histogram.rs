@@ -8,7 +8,7 @@ use crate::boundary::{
     Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
     spanpin_series_view, spanpin_str,
 };
-use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
 
@@ -63,6 +63,14 @@ pub extern "C" fn spanpin_histogram_observe_trace(
 ) -> spanpin_status {
     let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &histogram.core;
+    if let Some(trace) = bare(offer) {
+        series.observe_with(value, || trace.context());
+        return SPANPIN_STATUS_OK;
+    }
+    if offer.is_none() {
+        series.observe(value);
+        return SPANPIN_STATUS_OK;
+    }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.observe_without_span(value),

@@ -14,6 +14,8 @@ use crate::hooks::spanpin_hooks;
 pub const SPANPIN_ADAPTIVE_OF_P99: u32 = 1;
 /// The lower edge of adaptive sampling is the p95.
 pub const SPANPIN_ADAPTIVE_P95: u32 = 2;
+/// No adaptive sampling, whatever the default of the registry.
+pub const SPANPIN_ADAPTIVE_OFF: u32 = 3;
 
 /// How exemplars are chosen. Zero in a field asks for the default: that of the registry, otherwise what stands here.
 /// Explicit exemplars are held to the filter ALWAYS_OFF only.
@@ -34,7 +36,8 @@ pub struct spanpin_exemplar_rules {
     /// The part of the offers that is kept, above 0 and at most 1. 0: all.
     probability: f64,
     /// SPANPIN_ADAPTIVE_...: sampling by where a value lies, for histograms: every offer above the p99 of a moving window,
-    /// one in ten from the lower edge up to it, one in a hundred below; every one before there are 100 observations. 0: off.
+    /// one in ten from the lower edge up to it, one in a hundred below; every one before there are 100 observations. 0: that of the
+    /// registry, otherwise off.
     adaptive: u32,
     /// The length of that window in seconds, 60 to 300. 0: 120.
     adaptive_window_s: u32,
@@ -58,16 +61,17 @@ impl spanpin_exemplar_rules {
         })
     }
 
-    fn adaptive(&self) -> Result<Option<Adaptive>, Error> {
+    fn adaptive(&self) -> Result<Option<Option<Adaptive>>, Error> {
         let usual = Adaptive::default();
         let lower = match self.adaptive {
             0 => return Ok(None),
             SPANPIN_ADAPTIVE_OF_P99 => given(self.adaptive_lower).map_or(usual.lower, LowerEdge::OfP99),
             SPANPIN_ADAPTIVE_P95 => LowerEdge::P95,
-            other => return Err(bad_number("adaptive", other, "0 to 2 (SPANPIN_ADAPTIVE_...)")),
+            SPANPIN_ADAPTIVE_OFF => return Ok(Some(None)),
+            other => return Err(bad_number("adaptive", other, "0 to 3 (SPANPIN_ADAPTIVE_...)")),
         };
         let window_seconds = given(self.adaptive_window_s).unwrap_or(usual.window_seconds);
-        Ok(Some(Adaptive { lower, window_seconds, p99: given(self.adaptive_p99) }))
+        Ok(Some(Some(Adaptive { lower, window_seconds, p99: given(self.adaptive_p99) })))
     }
 }
 

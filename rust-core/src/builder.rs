@@ -47,7 +47,7 @@ impl<'a, F: FamilyHandle> FamilyBuilder<'a, F> {
         self
     }
 
-    /// The upper bounds of the buckets, rising; +Inf is there by itself. Default [`DEFAULT_BOUNDS`]. Without a
+    /// The upper bounds of the buckets, rising; +Inf is there by itself. Default [`DEFAULT_BOUNDS`](crate::buckets::DEFAULT_BOUNDS). Without a
     /// meaning for counters and gauges.
     pub fn bounds(mut self, bounds: &'a [f64]) -> Self {
         if self.spec.kind == Kind::Histogram {
@@ -85,7 +85,13 @@ impl<'a, F: FamilyHandle> FamilyBuilder<'a, F> {
     /// Samples by where a value lies: all above the p99, one in ten below that down to an edge, one in a hundred below the
     /// edge. Histograms only. What loses its lot is counted as dropped by `filter`.
     pub fn adaptive(mut self, adaptive: Adaptive) -> Self {
-        self.spec.rules.adaptive = Some(adaptive);
+        self.spec.rules.adaptive = Some(Some(adaptive));
+        self
+    }
+
+    /// Does not sample adaptively, where the registry's default says so.
+    pub fn not_adaptive(mut self) -> Self {
+        self.spec.rules.adaptive = Some(None);
         self
     }
 

@@ -11,7 +11,7 @@ use crate::hooks::TraceUrl;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
 use crate::process::{ExemplarShare, Held, Lock, add_within};
 use crate::registry::ScraperIdentity;
-use crate::segment::layout::Header;
+use crate::segment::layout::{Header, Window};
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -65,12 +65,15 @@ pub(crate) struct Core {
     pub(crate) itself: Link<Itself>,
     /// The header of `segment`.
     pub(crate) header: Pinned<Header>,
+    /// The window in it.
+    pub(crate) window: Pinned<Window>,
     pub(crate) segment: Segment,
 }
 
 impl Core {
     pub(crate) fn new(segment: Segment, clock: Clock, settings: Settings) -> Result<Core, Error> {
         let header = segment.pin_header().ok_or_else(out_of_memory)?;
+        let window = segment.pin_window().ok_or_else(out_of_memory)?;
         Ok(Core {
             index: CurrentTable::new(Table::with_room(16)?),
             families: Chain::new(),
@@ -82,6 +85,7 @@ impl Core {
             settings,
             itself: Link::empty(),
             header,
+            window,
             segment,
         })
     }

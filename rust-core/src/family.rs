@@ -9,10 +9,11 @@ use crate::core::Core;
 use crate::encode::prefix;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::rules::Rules;
+use crate::exemplar::{Filter, Policy};
 use crate::hash::fold;
 use crate::hooks::Hooks;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
-use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT};
+use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT, Window};
 use crate::segment::publish::{Published, publish};
 use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
 use crate::series::Series;
@@ -74,6 +75,8 @@ pub struct Family {
     pub(crate) core: Pinned<Core>,
     pub(crate) kind: Kind,
     pub(crate) rules: Rules,
+    /// The segment's window, at hand for the gates.
+    pub(crate) window: Pinned<Window>,
     /// The least value that is offered; NaN, which no value reaches, when none is.
     pub(crate) offer_from: f64,
     /// The family's name; that of a counter without `_total`.
@@ -91,6 +94,8 @@ pub struct Family {
     registered: AtomicU32,
     /// Functions of the user's, set when this process registers the family.
     hooks: Link<Hooks>,
+    /// How its gates compare, one of [`GateKind`].
+    gate_kind: AtomicU32,
     /// Bits of the f64 above which a value is told to the listener for slow requests.
     slow_from: AtomicU64,
     /// Bits of the caller's p99 for adaptive sampling; NaN for that of the buckets.
@@ -99,6 +104,32 @@ pub struct Family {
     /// Takes what finds no place. Set before the family is handed out.
     pub(crate) overflow: Link<OverflowOf>,
     next: Link<Family>,
+}
+
+/// How the gates of a family compare, as one number, so that a usual gate tests nothing else.
+pub(crate) struct GateKind;
+
+impl GateKind {
+    /// By value; every value is offered.
+    pub(crate) const SLOWEST: u32 = 0;
+    /// By a random key; every value is offered.
+    pub(crate) const UNIFORM: u32 = 1;
+    /// Nothing is offered, and nobody is told of slow requests.
+    pub(crate) const OFF: u32 = 2;
+    /// Anything else.
+    const SPECIAL: u32 = 3;
+
+    fn of(rules: &Rules, tells_slow: bool) -> u32 {
+        // Adaptive sampling brings its edges up to date when it is time to look at the clock.
+        let all = rules.offer_from() == f64::NEG_INFINITY && rules.adaptive.is_none();
+        match rules.policy {
+            _ if tells_slow => Self::SPECIAL,
+            _ if rules.filter == Filter::AlwaysOff => Self::OFF,
+            Policy::Slowest if all => Self::SLOWEST,
+            Policy::Uniform if all => Self::UNIFORM,
+            _ => Self::SPECIAL,
+        }
+    }
 }
 
 /// The overflow series of a family.
@@ -137,6 +168,7 @@ impl Family {
             core,
             kind,
             rules,
+            window: core.window,
             offer_from: rules.offer_from(),
             hash: family_hash(&text.name),
             name: text.name,
@@ -149,6 +181,7 @@ impl Family {
             max_series: text.max_series,
             registered: AtomicU32::new(0),
             hooks: Link::empty(),
+            gate_kind: AtomicU32::new(GateKind::of(&rules, false)),
             slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
             given_p99: AtomicU64::new(given_p99.to_bits()),
             series: Chain::new(),
@@ -169,12 +202,19 @@ impl Family {
         if self.hooks.get().is_none() {
             let hooks = self.hooks.set(boxed(hooks)?);
             self.slow_from.store(hooks.slow_from().to_bits(), Ordering::Relaxed);
+            self.gate_kind.store(GateKind::of(&self.rules, hooks.slow.is_some()), Ordering::Relaxed);
         }
         self.series.iter().try_for_each(|series| series.add_state())
     }
 
     pub(crate) fn hooks(&self) -> Option<&Hooks> {
         self.hooks.get()
+    }
+
+    /// How its gates compare, one of [`GateKind`].
+    #[inline]
+    pub(crate) fn gate_kind(&self) -> u32 {
+        self.gate_kind.load(Ordering::Relaxed)
     }
 
     /// The value above which the listener for slow requests is told.

@@ -76,6 +76,12 @@ macro_rules! family {
             pub fn is_overflow(&self) -> bool {
                 self.series.is_overflow()
             }
+
+            /// Counts a function of the user's that failed, for bindings that call some themselves.
+            #[doc(hidden)]
+            pub fn count_callback_error(&self) {
+                self.series.count_callback_error();
+            }
         }
     };
 }

@@ -36,6 +36,15 @@ pub fn check_metric_name(name: &str) -> Result<()> {
     ))
 }
 
+/// Fails unless an entry of a baggage can become a label of an exemplar under its own name.
+pub fn check_baggage_key(key: &str) -> Result<()> {
+    if is_label_name(key) {
+        return Ok(());
+    }
+    let text = " cannot be a label of an exemplar: it must match [a-zA-Z_][a-zA-Z0-9_]*";
+    Err(Error::quoting(ErrorCode::InvalidOption, "baggage key ", key, text))
+}
+
 /// Fails unless every name is a label name, is not reserved and occurs once.
 ///
 /// Reserved are names that start with `__`, and `le` on a histogram.

@@ -79,7 +79,7 @@ pub use crate::encode::{Scrape, ScrapeRequest};
 pub use crate::error::{Error, ErrorCode, Result};
 pub use crate::exemplar::{Adaptive, Filter, LowerEdge, Policy, RuleOptions, Scraper};
 pub use crate::family::Kind;
-pub use crate::handles::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily};
+pub use crate::handles::{Counter, CounterFamily, FamilyHandle, Gauge, GaugeFamily, Histogram, HistogramFamily};
 pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
 pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};

@@ -12,10 +12,7 @@ impl Series {
     /// Counts an observation and offers the span that `span` answers.
     #[inline]
     pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
-        match self.count_observation(value) {
-            Some((bucket, seed)) => self.offer_lazily(bucket, value, seed, span),
-            None => false,
-        }
+        self.offer_lazily(self.count_observation_at_gate(value).passed(value), span)
     }
 
     /// Counts an observation and offers a trace context with more labels.
@@ -32,10 +29,7 @@ impl Series {
         span: impl FnOnce() -> Option<TraceContext>,
         extra: impl FnMut(&mut Fitter<'_>),
     ) -> bool {
-        match self.count_observation(value) {
-            Some((bucket, seed)) => self.offer_labelled(bucket, value, seed, span, extra),
-            None => false,
-        }
+        self.offer_labelled(self.count_observation_at_gate(value).passed(value), span, extra)
     }
 
     /// Counts an observation and offers the context of a `traceparent` header.
@@ -43,8 +37,8 @@ impl Series {
     /// # Errors
     /// `InvalidTraceparent`; the observation is counted all the same.
     pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<bool, Error> {
-        let counted = self.count_observation(value);
-        self.offer_traceparent(counted, value, traceparent)
+        let passed = self.count_observation_at_gate(value).passed(value);
+        self.offer_traceparent(passed, traceparent)
     }
 
     /// Counts an observation with an explicit exemplar.
@@ -66,10 +60,7 @@ impl Series {
     /// Adds to a counter and offers the span that `span` answers.
     #[inline]
     pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
-        match self.count_increment(amount) {
-            Some((bucket, seed)) => self.offer_lazily(bucket, amount, seed, span),
-            None => false,
-        }
+        self.offer_lazily(self.count_increment_at_gate(amount).passed(amount), span)
     }
 
     /// Adds to a counter and offers a trace context with more labels.
@@ -84,10 +75,7 @@ impl Series {
         span: impl FnOnce() -> Option<TraceContext>,
         extra: impl FnMut(&mut Fitter<'_>),
     ) -> bool {
-        match self.count_increment(amount) {
-            Some((bucket, seed)) => self.offer_labelled(bucket, amount, seed, span, extra),
-            None => false,
-        }
+        self.offer_labelled(self.count_increment_at_gate(amount).passed(amount), span, extra)
     }
 
     /// Adds to a counter and offers the context of a `traceparent` header.
@@ -95,14 +83,14 @@ impl Series {
     /// # Errors
     /// `InvalidTraceparent`; the amount is added all the same.
     pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<bool, Error> {
-        let counted = self.count_increment(amount);
-        self.offer_traceparent(counted, amount, traceparent)
+        let passed = self.count_increment_at_gate(amount).passed(amount);
+        self.offer_traceparent(passed, traceparent)
     }
 
     /// Adds to a counter with an explicit exemplar.
     pub fn add_exemplar<'l>(&self, amount: f64, labels: impl LabelList<'l>) -> bool {
         match self.count_increment(amount) {
-            Some((bucket, seed)) => self.explicit_labels(Offer { bucket, value: amount, seed }, labels),
+            Some(seed) => self.explicit_labels(Offer { bucket: 0, value: amount, seed }, labels),
             None => false,
         }
     }
@@ -110,46 +98,38 @@ impl Series {
     /// Adds to a counter with an explicit exemplar of these ids.
     pub fn add_exemplar_ids<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
         match self.count_increment(amount) {
-            Some((bucket, seed)) => self.explicit_ids(Offer { bucket, value: amount, seed }, context, extra),
+            Some(seed) => self.explicit_ids(Offer { bucket: 0, value: amount, seed }, context, extra),
             None => false,
         }
     }
 
     #[inline]
-    fn offer_lazily(&self, bucket: u32, value: f64, seed: u64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
-        if !self.gate_passes(bucket, value, seed) {
-            return false;
-        }
+    fn offer_lazily(&self, passed: Option<Offer>, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        let Some(offer) = passed else { return false };
         let mut span = Some(span);
-        self.offer(Offer { bucket, value, seed }, &mut || span.take().and_then(|span| span()), None)
+        self.offer(offer, &mut || span.take().and_then(|span| span()), None)
     }
 
     fn offer_labelled(
         &self,
-        bucket: u32,
-        value: f64,
-        seed: u64,
+        passed: Option<Offer>,
         span: impl FnOnce() -> Option<TraceContext>,
         mut extra: impl FnMut(&mut Fitter<'_>),
     ) -> bool {
-        if !self.gate_passes(bucket, value, seed) {
-            return false;
-        }
+        let Some(offer) = passed else { return false };
         let mut span = Some(span);
-        self.offer(Offer { bucket, value, seed }, &mut || span.take().and_then(|span| span()), Some(&mut extra))
+        self.offer(offer, &mut || span.take().and_then(|span| span()), Some(&mut extra))
     }
 
-    fn offer_traceparent(&self, counted: Option<(u32, u64)>, value: f64, text: &str) -> Result<bool, Error> {
+    fn offer_traceparent(&self, passed: Option<Offer>, text: &str) -> Result<bool, Error> {
         match TraceContext::parse_traceparent(text) {
-            Ok(context) => match counted {
-                Some((bucket, seed)) => Ok(self.offer_lazily(bucket, value, seed, || Some(context))),
-                None => Ok(false),
-            },
+            Ok(context) => Ok(self.offer_lazily(passed, || Some(context))),
             Err(error) => {
-                self.family.core.header.count_drop(DropReason::InvalidId);
-                if counted.is_some() {
-                    self.tell_if_slow(value);
+                // Slow it was all the same.
+                if let Some(offer) = passed {
+                    self.tell_if_slow(offer.value, &mut || None);
                 }
+                self.family.core.header.count_drop(DropReason::InvalidId);
                 Err(error)
             }
         }

@@ -6,7 +6,7 @@ use core::mem::offset_of;
 
 pub use crate::family::Family;
 pub use crate::hooks::Hooks;
-pub use crate::labels::LabelList;
+pub use crate::labels::{LabelList, check_baggage_key};
 pub use crate::series::Series;
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};
@@ -146,7 +146,7 @@ impl Series {
     #[inline]
     pub fn observe_without_span(&self, value: f64) -> bool {
         if self.count_observation(value).is_some() {
-            self.tell_if_slow(value);
+            self.tell_if_slow(value, &mut || None);
         }
         false
     }
@@ -155,7 +155,7 @@ impl Series {
     #[inline]
     pub fn add_without_span(&self, amount: f64) -> bool {
         if self.count_increment(amount).is_some() {
-            self.tell_if_slow(amount);
+            self.tell_if_slow(amount, &mut || None);
         }
         false
     }

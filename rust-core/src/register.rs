@@ -105,7 +105,7 @@ impl<'a> FamilySpec<'a> {
             let text = " is reserved: names that start with spanpin_ are the registry's own metrics";
             return Err(Error::quoting(ErrorCode::NameClash, "metric name ", spec.name, text));
         }
-        if spec.rules.adaptive.is_some() && spec.kind != Kind::Histogram {
+        if spec.rules.adaptive.flatten().is_some() && spec.kind != Kind::Histogram {
             let text = " cannot sample adaptively: only a histogram has buckets to take a p99 from; use probability";
             return Err(Error::quoting(ErrorCode::InvalidOption, "metric ", spec.name, text));
         }

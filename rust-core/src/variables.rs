@@ -49,7 +49,7 @@ impl<'a> RegistryOptions<'a> {
             }
             "SPANPIN_EXEMPLAR_MINIMUM_VALUE" => rules.minimum_value = Some(number(name, given)?),
             "SPANPIN_EXEMPLAR_PROBABILITY" => rules.probability = Some(number(name, given)?),
-            "SPANPIN_EXEMPLAR_ADAPTIVE" => rules.adaptive = switch(name, given)?.then(Adaptive::default),
+            "SPANPIN_EXEMPLAR_ADAPTIVE" => rules.adaptive = Some(switch(name, given)?.then(Adaptive::default)),
             "SPANPIN_EXEMPLAR_SLOTS" => rules.slots = Some(whole(name, given)?),
             "SPANPIN_EXEMPLAR_MAX_AGE" => rules.max_age_seconds = Some(whole(name, given)?),
             "SPANPIN_EXEMPLAR_BYTES" => {
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!((rules.filter, rules.policy), (Some(Filter::AlwaysOn), Some(Policy::Uniform)));
         assert_eq!((rules.minimum_value, rules.probability), (Some(0.5), Some(0.25)));
         assert_eq!((rules.slots, rules.max_age_seconds), (Some(7), Some(60)));
-        assert_eq!(rules.adaptive, Some(Adaptive::default()));
+        assert_eq!(rules.adaptive, Some(Some(Adaptive::default())));
         assert_eq!((options.exemplar_bytes, options.keep_names, options.mark_spans), (1_000_000, true, true));
         assert_eq!((options.trace_id_label, options.span_id_label), ("traceID", "spanID"));
         assert_eq!(options.scraper_identity, ScraperIdentity::Given);

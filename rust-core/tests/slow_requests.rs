@@ -114,4 +114,7 @@ fn it_is_told_with_exemplars_off_and_its_panic_is_counted() {
     let body = String::from_utf8(registry.scrape(&ScrapeRequest::default()).unwrap().into_body()).unwrap();
     assert!(body.contains("spanpin_callback_errors_total 1\n"));
     assert!(body.contains("h_seconds_count{route=\"/\"} 1\n"));
+    // A header that cannot be read costs the link, not the report.
+    family.with(&["/b"]).unwrap().observe_traceparent(2.0, "garbage").unwrap_err();
+    assert_eq!(taken(&heard), ["h_seconds route=/b 2 > 0.5 None false "]);
 }

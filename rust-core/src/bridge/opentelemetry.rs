@@ -9,9 +9,9 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
 use crate::handles::FamilyHandle;
-use crate::labels::{Fitter, is_label_name};
+use crate::labels::{Fitter, check_baggage_key};
 use crate::series::Series;
-use crate::{Counter, Error, ErrorCode, FamilyBuilder, Histogram, SpanId, TraceContext, TraceId};
+use crate::{Counter, FamilyBuilder, Histogram, SpanId, TraceContext, TraceId};
 
 impl TraceContext {
     /// The context of an OpenTelemetry span; nothing if it is invalid.
@@ -52,17 +52,14 @@ pub(crate) struct SpanOptions {
 impl<F: FamilyHandle> FamilyBuilder<'_, F> {
     /// Baggage entries that become labels of offered exemplars, in this order, under their own names. Nothing is taken from
     /// the baggage without being named here. **Whoever can scrape can read them**, so name no entry that holds personal
-    /// data. They come after the labels of the call, under the same limit of 128 code points.
+    /// data. They come after the labels of the family's function, under the same limit of 128 code points.
     ///
     /// It holds for the methods that read an OpenTelemetry context: `observe_current`, `observe_in` and their like.
     /// `register` fails for a key that is no label name.
     pub fn baggage_keys(self, keys: &[&str]) -> Self {
         self.hook(|hooks| {
             for key in keys {
-                if !is_label_name(key) {
-                    let text = " cannot be a label of an exemplar: it must match [a-zA-Z_][a-zA-Z0-9_]*";
-                    return Err(Error::quoting(ErrorCode::InvalidOption, "baggage key ", key, text));
-                }
+                check_baggage_key(key)?;
                 hooks.spans.baggage_keys.push(Box::from(*key));
             }
             Ok(())
@@ -85,8 +82,9 @@ impl Series {
         self.family.hooks().map(|hooks| &hooks.spans)
     }
 
-    /// Adds what the family takes from a baggage.
+    /// Adds what the family takes from a baggage, behind the labels of its function.
     fn push_baggage(&self, context: &Context, fitter: &mut Fitter<'_>) {
+        self.push_from_function(fitter);
         for key in self.span_options().into_iter().flat_map(|options| &options.baggage_keys) {
             if let Some(value) = context.baggage().get(&**key) {
                 fitter.push(key, value.as_str());

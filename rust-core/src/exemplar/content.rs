@@ -98,29 +98,30 @@ impl Packed {
     }
 }
 
-type LabelsHook = alloc::boxed::Box<dyn Fn(&mut ExemplarLabels<'_, '_>) -> bool + Send + Sync>;
-
 impl Series {
     /// Packs the labels of an offer: those of the call first, then those of the family's function.
-    pub(super) fn pack_offer(
-        &self,
-        stored: &Stored,
-        mut extra: Option<Extra<'_>>,
-        hook: Option<&LabelsHook>,
-    ) -> Packed {
-        if extra.is_none() && hook.is_none() {
+    pub(super) fn pack_offer(&self, stored: &Stored, mut extra: Option<Extra<'_>>) -> Packed {
+        let has_function = self.family.hooks().is_some_and(|hooks| hooks.labels.is_some());
+        if extra.is_none() && !has_function {
             return Packed::none();
         }
         self.pack(stored, &mut |fitter| {
             if let Some(extra) = &mut extra {
                 extra(fitter);
             }
-            if let Some(hook) = hook
-                && guarded(|| hook(&mut ExemplarLabels(fitter))) != Some(true)
-            {
+            self.push_from_function(fitter);
+        })
+    }
+
+    /// Adds the labels of the family's function, once for each exemplar.
+    pub(crate) fn push_from_function(&self, fitter: &mut Fitter<'_>) {
+        let hook = self.family.hooks().and_then(|hooks| hooks.labels.as_ref());
+        if let Some(hook) = hook.filter(|_| !fitter.asked) {
+            fitter.asked = true;
+            if guarded(|| hook(&mut ExemplarLabels(fitter))) != Some(true) {
                 self.family.core.header.count(Tally::CallbackErrors, 1);
             }
-        })
+        }
     }
 
     /// Packs labels into what the ids leave of the limit, and counts what is lost.

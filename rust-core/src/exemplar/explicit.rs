@@ -1,6 +1,6 @@
 //! Explicit exemplars: label sets of the caller's, which skip the rule of the window and outrank its offers.
 
-use super::content::{Content, Extra, Source, Stored};
+use super::content::{Content, Extra, Stored};
 use super::offer::Offer;
 use super::ring::advance_head_explicit;
 use super::{Filter, scrapers};
@@ -26,10 +26,7 @@ impl Series {
             header.count_drop(reason);
             false
         };
-        if offer.value > self.family.slow_from() {
-            let mut context = || Some(TraceContext::sampled(stored.trace?, stored.span?));
-            self.tell_slow(offer.value, &mut Source::new(&mut context));
-        }
+        self.tell_if_slow(offer.value, &mut || Some(TraceContext::sampled(stored.trace?, stored.span?)));
         header.count(Tally::Offered, 1);
         if self.family.rules.filter == Filter::AlwaysOff {
             return refuse(DropReason::Filter);

@@ -122,19 +122,19 @@ impl Series {
         adaptive.is_none_or(|adaptive| adaptive.passes(offer.value, draw))
     }
 
-    /// Tells of a request without a span if it is slow.
+    /// Tells of a slow request of which nothing else is to be done.
     #[inline]
-    pub(crate) fn tell_if_slow(&self, value: f64) {
+    pub(crate) fn tell_if_slow(&self, value: f64, span: &mut dyn FnMut() -> Option<TraceContext>) {
         if value > self.family.slow_from() {
             let core = &*self.family.core;
             scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
-            self.tell_slow(value, &mut Source::new(&mut || None));
+            self.tell_slow(value, &mut Source::new(span));
         }
     }
 
     /// Tells the family's listener of a slow request, unless it was told of one of this series in the open window.
     #[cold]
-    pub(super) fn tell_slow(&self, value: f64, source: &mut Source<'_>) {
+    fn tell_slow(&self, value: f64, source: &mut Source<'_>) {
         let header = &*self.family.core.header;
         let Some(slow) = self.family.hooks().and_then(|hooks| hooks.slow.as_ref()) else { return };
         let (Some(call), Some(state)) = (&slow.call, self.state()) else { return };
@@ -177,8 +177,7 @@ impl Series {
             }
         }
         let stored = Stored::of(context);
-        let from_hook = hooks.and_then(|hooks| hooks.labels.as_ref());
-        let packed = self.pack_offer(&stored, extra, from_hook);
+        let packed = self.pack_offer(&stored, extra);
         let labels = packed.words();
         let Some((ring, labelled)) = self.ring_for(gate, !labels.is_empty()) else {
             return self.drop_offer(DropReason::Memory);

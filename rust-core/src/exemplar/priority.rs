@@ -81,10 +81,15 @@ pub(crate) const fn is_busy(admission: u64) -> bool {
 
 /// The order-preserving 28-bit key of a finite value: sign, exponent and 19 bits of the mantissa of its f32.
 pub(crate) const fn value_key(value: f64) -> u32 {
+    let key = rough_key(value);
+    if key < SHUT { key } else { SHUT - 1 }
+}
+
+/// `value_key`, and for a value that is too great for an f32 a greater one: enough for a gate, which may let too much pass.
+pub(crate) const fn rough_key(value: f64) -> u32 {
     let bits = (value as f32).to_bits();
     let ordered = if bits >> 31 != 0 { !bits } else { bits | 0x8000_0000 };
-    let key = ordered >> 4;
-    if key < SHUT { key } else { SHUT - 1 }
+    ordered >> 4
 }
 
 /// A 27-bit key that is as good as random for each observation. `seed` is the count before the observation.

@@ -70,8 +70,8 @@ pub struct RuleOptions {
     pub minimum_value: Option<f64>,
     /// The part of the offers that passes, 0 to 1.
     pub probability: Option<f64>,
-    /// Sampling by where a value lies.
-    pub adaptive: Option<Adaptive>,
+    /// Sampling by where a value lies; `Some(None)` for none whatever the default.
+    pub adaptive: Option<Option<Adaptive>>,
 }
 
 impl RuleOptions {
@@ -109,7 +109,7 @@ impl RuleOptions {
         {
             return Err(bad_float("probability", part, "from 0 to 1"));
         }
-        self.adaptive.map_or(Ok(()), |adaptive| adaptive.check())
+        self.adaptive.flatten().map_or(Ok(()), |adaptive| adaptive.check())
     }
 
     /// The rules of a family of this kind. The numbers were checked.
@@ -121,7 +121,7 @@ impl RuleOptions {
             max_age_ms: self.max_age_seconds.map_or(AGE_MOST_MS, |s| u64::from(s).saturating_mul(1000)),
             minimum_value: self.minimum_value.unwrap_or(f64::NEG_INFINITY),
             probability: self.probability.unwrap_or(1.0),
-            adaptive: self.adaptive,
+            adaptive: self.adaptive.flatten(),
         }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
                 max_age_seconds: Some(7),
                 minimum_value: Some(-0.5),
                 probability: Some(0.25),
-                adaptive,
+                adaptive: Some(adaptive),
             };
             options.check().unwrap();
             let rules = options.resolve(Kind::Histogram);
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn numbers_outside_their_range_are_refused() {
         let usual = RuleOptions::default();
-        let adaptive = |adaptive| RuleOptions { adaptive: Some(adaptive), ..usual };
+        let adaptive = |adaptive| RuleOptions { adaptive: Some(Some(adaptive)), ..usual };
         for (options, message) in [
             (RuleOptions { slots: Some(3), ..usual }, "slots is 3: it must be from 4 to 19"),
             (RuleOptions { slots: Some(20), ..usual }, "slots is 20: it must be from 4 to 19"),

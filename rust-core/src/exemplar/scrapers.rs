@@ -133,6 +133,11 @@ fn cut(header: &Header, now_ms: u64, least_ms: u64) -> u64 {
     window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
+/// Whether the open window has been open for `most_ms`.
+pub(crate) fn is_due(header: &Header, now_ms: u64, most_ms: u64) -> bool {
+    now_ms.saturating_sub(header.window.opened_ms.load(Ordering::Relaxed)) >= most_ms
+}
+
 /// Closes the open window if nobody has for `most_ms`.
 pub(crate) fn turn_by_time(header: &Header, now_ms: u64, most_ms: u64) {
     let window = &header.window;

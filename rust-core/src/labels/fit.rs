@@ -89,6 +89,8 @@ pub struct Fitter<'t> {
     taken: Taken<'t>,
     left: usize,
     fit: Fit,
+    /// Whether the family's function was asked for labels.
+    pub(crate) asked: bool,
 }
 
 impl<'t> Fitter<'t> {
@@ -98,6 +100,7 @@ impl<'t> Fitter<'t> {
             taken: options.taken,
             left: options.budget.min(MAX_CODE_POINTS),
             fit: Fit::default(),
+            asked: false,
         }
     }
 

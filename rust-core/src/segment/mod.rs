@@ -10,7 +10,7 @@ mod record;
 use core::ptr::NonNull;
 
 use self::heap::Heap;
-use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord};
+use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord, Window};
 pub(crate) use self::record::{
     FamilyText, FamilyWrite, Kind as RecordKind, SeriesText, SeriesWrite, boxed_str, gates_bytes, put_text, take_text,
 };
@@ -137,6 +137,12 @@ impl Segment {
     pub(crate) fn pin_header(&self) -> Option<Pinned<Header>> {
         // SAFETY: the range stays mapped, at this address, as long as the segment; the core keeps both (INV-3).
         self.header().map(|header| unsafe { Pinned::new(header) })
+    }
+
+    /// The window in the header, for the core that owns this segment.
+    pub(crate) fn pin_window(&self) -> Option<Pinned<Window>> {
+        // SAFETY: as in `pin_header`.
+        self.header().map(|header| unsafe { Pinned::new(&header.window) })
     }
 
     /// `words`, for the core that owns this segment.
