@@ -74,7 +74,7 @@ pub extern "C" fn spanpin_counter_add_trace(
         return SPANPIN_STATUS_OK;
     }
     if offer.is_none() {
-        series.add(amount);
+        series.add_without_span(amount);
         return SPANPIN_STATUS_OK;
     }
     match pointed(series, offer) {

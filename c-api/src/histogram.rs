@@ -68,7 +68,7 @@ pub extern "C" fn spanpin_histogram_observe_trace(
         return SPANPIN_STATUS_OK;
     }
     if offer.is_none() {
-        series.observe(value);
+        series.observe_without_span(value);
         return SPANPIN_STATUS_OK;
     }
     match pointed(series, offer) {

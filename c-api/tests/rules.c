@@ -180,7 +180,7 @@ static void numbers_out_of_range(void)
       {{.probability = -0.5}, "-0.5", "0 to 1"},
       {{.probability = 1.5}, "1.5", "0 to 1"},
       {{.probability = NAN}, "NaN", "0 to 1"},
-      {{.adaptive = 3}, "3", "0 to 2"},
+      {{.adaptive = 4}, "4", "0 to 3"},
       {{.adaptive = 1, .adaptive_window_s = 59}, "59", "60 to 300"},
       {{.adaptive = 1, .adaptive_window_s = 301}, "301", "60 to 300"},
       {{.adaptive = 1, .adaptive_lower = 1.5}, "1.5", "at most 1"},
@@ -219,6 +219,11 @@ static void defaults_of_the_registry(void)
   spanpin_histogram *histogram = histogram_with_rules(&bed, (spanpin_exemplar_rules){0});
   CHECK_STATUS(spanpin_histogram_view(histogram, &view), SPANPIN_STATUS_OK);
   CHECK(view.filter == SPANPIN_FILTER_ALWAYS_ON && view.offer_from == 5 && view.draws != 0);
+  // A family may leave out what the registry asks for.
+  spanpin_family_options options_off = histogram_options((spanpin_exemplar_rules){.adaptive = SPANPIN_ADAPTIVE_OFF});
+  options_off.name = SPANPIN_STR("off");
+  CHECK_STATUS(spanpin_histogram_view(histogram_of(register_family(&bed, options_off)), &view), SPANPIN_STATUS_OK);
+  CHECK(view.offer_from == 5 && view.draws == 0);
   // A minimum and adaptive sampling are meant for what histograms observe.
   spanpin_counter *counter = counter_of(
       register_family(&bed, (spanpin_family_options){.kind = SPANPIN_KIND_COUNTER, .name = SPANPIN_STR("c")}));

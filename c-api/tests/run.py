@@ -128,8 +128,11 @@ def history_as_json(folder):
     document, *lines = printed.split("\n")[:-1]
     answer = json.loads(document)
     assert set(answer) == {"status", "data"} and answer["status"] == "success", answer
-    text = lambda digits: bytes.fromhex(digits).decode()
     wanted, found = {}, {}
+
+    def text(digits):
+        return bytes.fromhex(digits).decode()
+
     for name, route, bound, value, stamp, *labels in (line.split("\t") for line in lines):
         pairs = zip(map(text, labels[::2]), map(text, labels[1::2]))
         wanted.setdefault((name, text(route), str(float(bound))), []).append((int(stamp), float(value), list(pairs)))
