@@ -142,6 +142,24 @@ impl Series {
         false
     }
 
+    /// Counts an observation of which no span is known, though one was asked for: a slow one is told of all the same.
+    #[inline]
+    pub fn observe_without_span(&self, value: f64) -> bool {
+        if self.count_observation(value).is_some() {
+            self.tell_if_slow(value, &mut || None);
+        }
+        false
+    }
+
+    /// Adds an amount of which no span is known, though one was asked for: a slow one is told of all the same.
+    #[inline]
+    pub fn add_without_span(&self, amount: f64) -> bool {
+        if self.count_increment(amount).is_some() {
+            self.tell_if_slow(amount, &mut || None);
+        }
+        false
+    }
+
     /// Sets a gauge.
     pub fn set(&self, value: f64) {
         self.set_gauge(value);

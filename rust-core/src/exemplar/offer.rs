@@ -123,8 +123,11 @@ impl Series {
     }
 
     /// Tells of a slow request of which nothing else is to be done.
+    #[inline]
     pub(crate) fn tell_if_slow(&self, value: f64, span: &mut dyn FnMut() -> Option<TraceContext>) {
         if value > self.family.slow_from() {
+            let core = &*self.family.core;
+            scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
             self.tell_slow(value, &mut Source::new(span));
         }
     }
