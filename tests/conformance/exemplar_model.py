@@ -8,7 +8,7 @@ encoding are in `oracle.py`.
 import re
 import struct
 
-SHUT = 0xFF80000  # priority of +Inf: values stay below it, explicit exemplars above
+SHUT = 0x7FC00000  # priority of +Inf: values stay below it, explicit exemplars above
 W_MIN_MS = 20
 W_MAX_MS = 10_000
 AGE_MAX_MS = 90_000
@@ -32,7 +32,7 @@ def priority_of_value(value):
     except OverflowError:
         bits = 0xFF800000 if value < 0 else 0x7F800000
     bits = bits ^ 0xFFFFFFFF if bits & 0x80000000 else bits | 0x80000000
-    return min(bits >> 4, SHUT - 1)
+    return min(bits >> 1, SHUT - 1)
 
 
 def hex_id(text, digits):

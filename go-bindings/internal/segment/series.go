@@ -59,8 +59,8 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	case PolicyUniform:
 		prio = prioOfKey(s.Hash, bucket, old)
 	}
-	candidate := atomic.LoadUint64(word(s.Header, HeaderEpoch))<<32 | prio<<4
-	return candidate > atomic.LoadUint64(s.head(bucket))|15
+	candidate := atomic.LoadUint64(word(s.Header, HeaderEpoch))<<32 | prio<<PrioShift
+	return candidate > atomic.LoadUint64(s.head(bucket))|LowBits
 }
 
 // Due tells whether the open window has been open for so long that time closes it.
@@ -109,7 +109,7 @@ func (s *Series) Tally(number uintptr) {
 }
 
 func (s *Series) shut(bucket uint, e uint64) {
-	head, shut := s.head(bucket), e<<32|PrioShut<<4
+	head, shut := s.head(bucket), e<<32|PrioShut<<PrioShift
 	for {
 		old := atomic.LoadUint64(head)
 		if old >= shut || atomic.CompareAndSwapUint64(head, old, shut) {
@@ -122,7 +122,7 @@ func (s *Series) head(bucket uint) *uint64 {
 	return word(s.Gates, uintptr(bucket)*GateSize+GateHead)
 }
 
-// prioOfValue orders values as 28 bits: the upper bits of the float32, with the
+// prioOfValue orders values as 31 bits: the upper bits of the float32, with the
 // sign turned so that greater values have greater bits.
 func prioOfValue(v float64) uint64 {
 	b := math.Float32bits(float32(v))
@@ -131,7 +131,7 @@ func prioOfValue(v float64) uint64 {
 	} else {
 		b |= 1 << 31
 	}
-	return uint64(min(b>>4, PrioShut-1))
+	return uint64(min(b>>PrioShift, PrioShut-1))
 }
 
 // prioOfKey is a random key that no two observations of a bucket share, so that
