@@ -191,7 +191,9 @@ class Windows:
 
     def scrape(self, who):
         """Ends the window; (lo, open) of this scraper, whose mark moves on."""
-        if self.mono - self.opened >= W_MIN_MS:
+        known = self.scrapers.get(who)
+        returns = known is not None and self.mono - known.last >= W_MIN_MS
+        if returns or self.mono - self.opened >= W_MIN_MS:
             self.epoch, self.opened = self.epoch + 1, self.mono
         lo = self.lower(who)
         scraper = self.scrapers[who]
