@@ -345,7 +345,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("counter_fraction_word", 1),
         ("counter_fractions_word", 2),
         ("priority_shut_value", priority::SHUT as u64),
-        ("priority_shift_bits", 4),
+        ("priority_shift_bits", priority::PRIORITY_SHIFT as u64),
         ("low_bits_mask", priority::LOW_BITS),
         ("clock_every_mask", 15),
         ("budget_count", BUDGET as u64),

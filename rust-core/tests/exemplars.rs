@@ -301,6 +301,26 @@ fn windows_turn_by_time_when_nobody_scrapes() {
 }
 
 #[test]
+fn a_scraper_that_returns_closes_even_a_young_window() {
+    let mut bed = Bed::new();
+    let b = Scraper::named("b");
+    bed.pass(1000);
+    let _ = (bed.body(a()), bed.body(b));
+    bed.histogram.observe_trace(0.8, span(1));
+    bed.pass(10_000);
+    // Finds the window due, and is the first of the next one.
+    bed.histogram.observe_trace(0.9, span(2));
+    bed.pass(5);
+    assert_eq!(bed.shown(a(), "1.0"), Some((2, "0.9".into())), "after a turn by time");
+    bed.histogram.observe_trace(0.95, span(3));
+    bed.pass(5);
+    assert_eq!(bed.shown(b, "1.0"), Some((3, "0.95".into())), "after another scraper");
+    bed.histogram.observe_trace(0.99, span(4));
+    bed.pass(5);
+    assert_eq!(bed.shown(b, "1.0"), Some((3, "0.95".into())), "but not a second time within 20 ms");
+}
+
+#[test]
 fn stamps_never_go_back_when_the_clock_does() {
     let mut bed = Bed::new();
     bed.histogram.observe_trace(0.5, span(1));

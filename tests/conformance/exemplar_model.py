@@ -13,7 +13,7 @@ from collections import Counter
 from exemplar_labels import explicit_ids, explicit_labels, offer_labels
 from sampling_model import Adaptive, is_drawn, lot
 
-SHUT = 0xFF80000  # priority of +Inf: values stay below it, explicit exemplars above
+SHUT = 0x7FC00000  # priority of +Inf: values stay below it, explicit exemplars above
 W_MIN_MS = 20
 W_MAX_MS = 10_000
 AGE_MAX_S = 90
@@ -33,7 +33,7 @@ def priority_of_value(value):
     except OverflowError:
         bits = 0xFF800000 if value < 0 else 0x7F800000
     bits = bits ^ 0xFFFFFFFF if bits & 0x80000000 else bits | 0x80000000
-    return min(bits >> 4, SHUT - 1)
+    return min(bits >> 1, SHUT - 1)
 
 
 class Exemplar:
@@ -242,9 +242,11 @@ class Windows:
 
     def scrape(self, op):
         """Ends the window; (lo, open) of this scraper, whose mark moves on."""
-        if self.mono - self.opened >= W_MIN_MS:
-            self.epoch, self.opened = self.epoch + 1, self.mono
         who, group = self.who(op)
+        known = self.scrapers.get(who)
+        returns = known is not None and self.mono - known.last >= W_MIN_MS
+        if returns or self.mono - self.opened >= W_MIN_MS:
+            self.epoch, self.opened = self.epoch + 1, self.mono
         lo = self.lower(who, group)
         scraper = self.scrapers[who]
         scraper.mark = max(scraper.mark, self.epoch)

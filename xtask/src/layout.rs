@@ -101,6 +101,8 @@ const GO_GROUPS: [(&str, &[Constant]); 6] = [
         "Limits of the exemplar rule.",
         &[
             ("PrioShut", "priority_shut_value", 1),
+            ("PrioShift", "priority_shift_bits", 1),
+            ("LowBits", "low_bits_mask", 1),
             ("BudgetLimit", "budget_count", 1),
             ("TurnMask", "clock_every_mask", 1),
             ("TurnMs", "window_most_ms", 1),

@@ -107,7 +107,7 @@ func TestNaNIsCountedApart(t *testing.T) {
 func TestGateComparesWithTheWinner(t *testing.T) {
 	heap, h := newHistogram(manualClock(0))
 	const bucket = 5
-	set := func(epoch uint64, v float64) { heap.gates[2*bucket] = epoch<<32 | prioOfValue(v)<<4 }
+	set := func(epoch uint64, v float64) { heap.gates[2*bucket] = epoch<<32 | prioOfValue(v)<<PrioShift }
 	if !h.Worth(bucket, 0.2, 1) {
 		t.Error("the first offer did not pass")
 	}

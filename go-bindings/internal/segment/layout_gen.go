@@ -48,7 +48,9 @@ const (
 
 // Limits of the exemplar rule.
 const (
-	PrioShut    = 0x0FF80000
+	PrioShut    = 0x7FC00000
+	PrioShift   = 1
+	LowBits     = 1
 	BudgetLimit = 16384
 	TurnMask    = 15
 	TurnMs      = 10000

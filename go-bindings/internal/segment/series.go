@@ -80,10 +80,10 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	return beats(word(s.Header, HeaderEpoch), s.head(bucket), prio)
 }
 
-// beats is the gate itself: two loads and a comparison. The lowest four bits of a
-// head do not count.
+// beats is the gate itself: two loads and a comparison. The lowest bit of a head
+// does not count.
 func beats(epoch, head *uint64, prio uint64) bool {
-	return atomic.LoadUint64(epoch)<<28|prio > atomic.LoadUint64(head)>>4
+	return atomic.LoadUint64(epoch)<<(32-PrioShift)|prio > atomic.LoadUint64(head)>>PrioShift
 }
 
 // Due tells whether the open window has been open for so long that time closes it.
@@ -132,7 +132,7 @@ func (s *Series) Tally(number uintptr) {
 }
 
 func (s *Series) shut(bucket uint, e uint64) {
-	head, shut := s.head(bucket), e<<32|PrioShut<<4
+	head, shut := s.head(bucket), e<<32|PrioShut<<PrioShift
 	for {
 		old := atomic.LoadUint64(head)
 		if old >= shut || atomic.CompareAndSwapUint64(head, old, shut) {
@@ -145,7 +145,7 @@ func (s *Series) head(bucket uint) *uint64 {
 	return word(s.Gates, uintptr(bucket)*GateSize+GateHead)
 }
 
-// prioOfValue orders values as 28 bits: the upper bits of the float32, with the
+// prioOfValue orders values as 31 bits: the upper bits of the float32, with the
 // sign turned so that greater values have greater bits.
 func prioOfValue(v float64) uint64 {
 	return min(prioOrInf(v), PrioShut-1)
@@ -155,7 +155,7 @@ func prioOfValue(v float64) uint64 {
 // priority of a gate that is shut.
 func prioOrInf(v float64) uint64 {
 	b := math.Float32bits(float32(v))
-	return uint64((b ^ (uint32(int32(b)>>31) | 1<<31)) >> 4)
+	return uint64((b ^ (uint32(int32(b)>>31) | 1<<31)) >> PrioShift)
 }
 
 // prioOfKey is a random key that no two observations of a bucket share, so that

@@ -1,14 +1,16 @@
-//! The admission word `epoch32 | priority28 | 000 | busy`, and the priority an offer has under each policy.
+//! The admission word `epoch32 | priority31 | busy`, and the priority an offer has under each policy.
 
 /// Marks a slot whose writer is at work.
 pub(crate) const BUSY: u64 = 1;
 /// The low bits of an admission word that hold no part of the order.
-pub(crate) const LOW_BITS: u64 = 15;
+pub(crate) const LOW_BITS: u64 = BUSY;
+/// How far the priority lies from the low end of the word.
+pub(crate) const PRIORITY_SHIFT: u32 = 1;
 /// The first priority that no observed value reaches: the key of +Inf. A window whose budget is used up is shut with
 /// it, and the n-th explicit exemplar of a window has `SHUT + n`.
-pub const SHUT: u32 = 0x0FF8_0000;
-/// The greatest priority that fits its 28 bits.
-pub(crate) const PRIORITY_MAX: u32 = 0x0FFF_FFFF;
+pub const SHUT: u32 = 0x7FC0_0000;
+/// The greatest priority: the last of 524,287 explicit exemplars of a window.
+pub(crate) const PRIORITY_MAX: u32 = SHUT + 0x7_FFFF;
 
 /// Which offer of a window is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Policy {
 
 /// The admission word of an offer.
 pub(crate) const fn admission(epoch: u64, priority: u32) -> u64 {
-    (epoch << 32) | ((priority as u64) << 4)
+    (epoch << 32) | ((priority as u64) << PRIORITY_SHIFT)
 }
 
 pub(crate) const fn epoch_of(admission: u64) -> u64 {
@@ -56,7 +58,7 @@ pub(crate) const fn epoch_of(admission: u64) -> u64 {
 }
 
 pub(crate) const fn priority_of(admission: u64) -> u32 {
-    ((admission >> 4) as u32) & PRIORITY_MAX
+    (admission as u32) >> PRIORITY_SHIFT
 }
 
 /// The order in which a scrape prefers windows: by priority, all explicit ones alike.
@@ -79,7 +81,7 @@ pub(crate) const fn is_busy(admission: u64) -> bool {
     admission & BUSY != 0
 }
 
-/// The order-preserving 28-bit key of a finite value: sign, exponent and 19 bits of the mantissa of its f32.
+/// The order-preserving 31-bit key of a finite value: sign, exponent and 22 bits of the mantissa of its f32.
 pub(crate) const fn value_key(value: f64) -> u32 {
     let key = rough_key(value);
     if key < SHUT { key } else { SHUT - 1 }
@@ -89,7 +91,7 @@ pub(crate) const fn value_key(value: f64) -> u32 {
 pub(crate) const fn rough_key(value: f64) -> u32 {
     let bits = (value as f32).to_bits();
     let ordered = if bits >> 31 != 0 { !bits } else { bits | 0x8000_0000 };
-    ordered >> 4
+    ordered >> PRIORITY_SHIFT
 }
 
 /// A 27-bit key that is as good as random for each observation. `seed` is the count before the observation.
@@ -124,7 +126,8 @@ mod tests {
         }
         assert!(value_key(f64::MAX) < SHUT);
         assert_eq!(value_key(f64::INFINITY), SHUT - 1);
-        assert!(value_key(1.0) < value_key(1.00001));
+        // Two durations of 60 ms that differ by 20 ns.
+        assert!(value_key(0.06) < value_key(0.060_000_02));
     }
 
     #[test]

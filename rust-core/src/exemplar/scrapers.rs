@@ -108,9 +108,17 @@ fn lock_table(header: &Header, now_ms: u64, clock: impl Fn() -> u64) -> TableLoc
     }
 }
 
-/// Opens a window for a scrape, unless the open one is younger than `least_ms`, and finds what this scraper has seen.
+/// Opens a window for a scrape and finds what this scraper has seen.
+///
+/// A window younger than `least_ms` is shared by a scraper that is new, or was here less than `least_ms` ago: the numbers
+/// of windows must last. What came after the window opened is shown to it by its next scrape only, so nobody else has to
+/// share.
 pub(crate) fn begin(header: &Header, who: Scraper, now_ms: u64, least_ms: u64, real_clock: impl Fn() -> u64) -> Turn {
-    let open = cut(header, now_ms, least_ms);
+    let returns = header.scrapers.iter().any(|entry| {
+        entry.id.load(Ordering::Relaxed) == who.id
+            && now_ms.saturating_sub(entry.last_ms.load(Ordering::Relaxed)) >= least_ms
+    });
+    let open = cut(header, now_ms, if returns { 0 } else { least_ms });
     let _held = lock_table(header, real_clock(), real_clock);
     let (lo, entry) = lower(header, who, open, now_ms);
     Turn { open, lo, entry }
