@@ -9,6 +9,7 @@ use crate::family::Family;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
 use crate::process::{Held, Lock};
 use crate::segment::layout::Header;
+use crate::segment::problem::{Fault, Instead, Notices, SegmentReason};
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) exemplar_bytes: u64,
     pub(crate) self_metrics: bool,
     pub(crate) address_identity: bool,
+    pub(crate) strict: bool,
+    /// Whether a segment in a file was asked for, which may not be the one that is used.
+    pub(crate) asked_for_file: bool,
     pub(crate) trace_id_label: Box<str>,
     pub(crate) span_id_label: Box<str>,
     /// What stands before the ids of an exemplar.
@@ -49,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) body_hint: AtomicU64,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    /// What is to be said of the segment.
+    pub(crate) notices: Notices,
     /// Set as soon as the core has its place.
     pub(crate) itself: Link<Itself>,
     /// The header of `segment`.
@@ -67,6 +73,7 @@ impl Core {
             body_hint: AtomicU64::new(0),
             clock,
             settings,
+            notices: Notices::new(),
             itself: Link::empty(),
             header,
             segment,
@@ -116,35 +123,72 @@ impl Core {
     /// Takes up the records from the one at `from` back to the one before `until`, oldest first. The caller holds
     /// the lock.
     ///
-    /// A record that cannot be taken up, for want of memory or because it is damaged, is left out; what it counts
-    /// still lies in the segment.
-    pub(crate) fn catch_up(&self, from: u64, until: u64) {
-        let mut places = Pushed::new();
-        let mut at = from;
-        while at != until && at != 0 {
-            let place = Offset::from_bytes(at);
-            // The walk ends at the tail at the latest: a crafted list could loop.
-            let most = self.header.tail.load(Ordering::Relaxed) >> 6;
-            let Some(next) = self.segment.next_of(place) else { break };
-            if places.len() as u64 > most || places.push(place).is_err() {
-                break;
-            }
-            at = next.load(Ordering::Relaxed);
-        }
+    /// A record that is damaged is left out; what it counts still lies in the segment. If memory is short nothing is
+    /// taken for walked, so that the next call comes here again.
+    pub(crate) fn catch_up(&self, from: u64, until: u64) -> Result<(), Error> {
+        let (places, _) = self.places(from, until)?;
         for place in places.iter().rev() {
-            let _ = match self.segment.kind_of(*place) {
-                Some(RecordKind::Family) => self.attach_family(*place).map(|_| ()),
-                Some(RecordKind::Series) => self.attach_series(*place).map(|_| ()),
-                None => Ok(()),
-            };
+            match self.attach(*place) {
+                Err(error) if error.code() == ErrorCode::OutOfMemory => return Err(error),
+                _ => {}
+            }
         }
         if from != until {
             self.set_walked(Offset::from_bytes(from));
         }
+        Ok(())
     }
 
-    /// Takes up what other processes have published since.
+    /// Takes up every record of a segment that was found in a file, and fails for the first one that is damaged.
+    pub(crate) fn take_up_strictly(&self) -> Result<(), Error> {
+        let _held = self.hold();
+        // SYNC(record-publish): Acquire; the records up to this one become visible.
+        let newest = self.header.newest_record.load(Ordering::Acquire);
+        let (places, whole) = self.places(newest, 0)?;
+        if !whole {
+            return Err(Error::fixed(ErrorCode::SegmentFull, "its list of records does not end, or leads outside"));
+        }
+        for place in places.iter().rev() {
+            self.attach(*place)?;
+        }
+        self.set_walked(Offset::from_bytes(newest));
+        Ok(())
+    }
+
+    /// The records from the one at `from` back to the one before `until`, newest first, and whether the walk met its
+    /// end.
+    fn places(&self, from: u64, until: u64) -> Result<(Pushed<Offset>, bool), Error> {
+        // The walk ends at the tail at the latest: a crafted list could loop.
+        let most = self.header.tail.load(Ordering::Relaxed) >> 6;
+        let mut places = Pushed::new();
+        let mut at = from;
+        while at != until && at != 0 {
+            let place = Offset::from_bytes(at);
+            let Some(next) = self.segment.next_of(place) else { return Ok((places, false)) };
+            if places.len() as u64 >= most {
+                return Ok((places, false));
+            }
+            places.push(place)?;
+            at = next.load(Ordering::Relaxed);
+        }
+        Ok((places, at == until))
+    }
+
+    fn attach(&self, place: Offset) -> Result<(), Error> {
+        match self.segment.kind_of(place) {
+            Some(RecordKind::Family) => self.attach_family(place).map(|_| ()),
+            Some(RecordKind::Series) => self.attach_series(place).map(|_| ()),
+            None => Err(Error::fixed(ErrorCode::SegmentFull, "a record of the segment is of no known kind")),
+        }
+    }
+
+    /// Takes up what other processes have published since, and lets the segment grow for the observations to come.
     pub(crate) fn take_up_new_records(&self) {
+        self.segment.make_room(0);
+        if self.segment.shortage().is_some() != self.notices.is_degraded(SegmentReason::NoSpace) {
+            let _held = self.hold();
+            self.note_shortage();
+        }
         if self.header.newest_record.load(Ordering::Relaxed) == self.walked() {
             return;
         }
@@ -153,26 +197,63 @@ impl Core {
         // walk from there would never meet its end.
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
-        self.catch_up(newest, self.walked());
+        let _ = self.catch_up(newest, self.walked());
     }
 
-    /// Takes up the family at a place. The caller holds the lock.
+    /// Remembers whether the segment could grow. The caller holds the lock.
+    pub(crate) fn note_shortage(&self) {
+        match self.segment.shortage() {
+            Some(fault) => self.notices.add(&fault, self.segment.path().unwrap_or_default(), Instead::Overflow),
+            None => self.notices.clear(SegmentReason::NoSpace),
+        }
+    }
+
+    /// Remembers that a family is counted anew because another process has it, or had it, in another shape. The caller
+    /// holds the lock.
+    pub(crate) fn note_shape(&self, error: &Error) {
+        let fault = Fault::new(SegmentReason::Shape, error.message());
+        self.notices.add(&fault, self.segment.path().unwrap_or_default(), Instead::FreshRecord);
+    }
+
+    /// Takes up the family at a place. The caller holds the lock. One that is there already, as after a fork in the middle
+    /// of this, is found again.
     pub(crate) fn attach_family(&self, place: Offset) -> Result<Pinned<Family>, Error> {
+        if let Some(known) = self.families.iter().find(|family| family.place() == place) {
+            return Ok(known);
+        }
         let text = self.segment.read_family(place)?;
         let core = self.itself.get().ok_or_else(out_of_memory)?.0;
-        Ok(self.families.push(Family::from_record(core, place, text)?))
+        let family = Family::from_record(core, place, text)?;
+        family.check_record()?;
+        for other in self.families.iter().filter(|other| other.cannot_show_with(&family)) {
+            if other.has_shape_of(&family) {
+                return Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a family twice"));
+            }
+            // Of two that this process has not registered the newer one is shown.
+            if other.is_registered() { family.set_hidden(true) } else { other.set_hidden(true) }
+        }
+        Ok(self.families.push(family))
     }
 
-    /// Takes up the series at a place. The caller holds the lock.
+    /// Takes up the series at a place, as `attach_family` does.
     pub(crate) fn attach_series(&self, place: Offset) -> Result<Pinned<Series>, Error> {
         let text = self.segment.read_series(place)?;
         let family = self.families.iter().find(|family| family.place() == text.family);
         let orphan = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment names no family that is there");
-        Family::attach(family.ok_or_else(orphan)?, place, text)
+        let family = family.ok_or_else(orphan)?;
+        family.check_series(place, &text)?;
+        let mut same = self.index.get().probe(text.hash).filter(|known| known.has_text(&family, &text));
+        match same.next() {
+            Some(known) if known.place() == place => Ok(known),
+            Some(_) => Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a series twice")),
+            None => Family::attach(family, place, text),
+        }
     }
 
+    /// The family of this name that this process shows.
+    #[cfg(test)]
     pub(crate) fn family(&self, name: &str) -> Option<Pinned<Family>> {
-        self.families.iter().find(|family| *family.name == *name)
+        self.families.iter().find(|family| *family.name == *name && !family.is_hidden())
     }
 
     /// Takes `bytes` of the memory for exemplars. False if there is not so much left.

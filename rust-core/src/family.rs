@@ -87,6 +87,8 @@ pub struct Family {
     max_series: u32,
     /// Not zero once this process has registered the family.
     registered: AtomicU32,
+    /// Not zero while another family stands in the exposition for this one.
+    hidden: AtomicU32,
     pub(crate) series: Chain<Series>,
     /// Takes what finds no place. Set before the family is handed out.
     pub(crate) overflow: Link<OverflowOf>,
@@ -138,6 +140,7 @@ impl Family {
             place,
             max_series: text.max_series,
             registered: AtomicU32::new(0),
+            hidden: AtomicU32::new(0),
             series: Chain::new(),
             overflow: Link::empty(),
             next: Link::empty(),
@@ -154,8 +157,21 @@ impl Family {
         self.registered.store(1, Ordering::Relaxed);
     }
 
+    /// Whether the family is left out of the exposition: other processes have it, and it clashes with one that is shown.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn set_hidden(&self, hidden: bool) {
+        self.hidden.store(hidden.into(), Ordering::Relaxed);
+    }
+
     pub(crate) fn place(&self) -> Offset {
         self.place
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// Words of a series' cells, and its number of gates.
@@ -234,7 +250,9 @@ impl Family {
         let (cells, gates) = self.sizes();
         let created_ms = core.clock.wall_ms();
         let write = SeriesWrite { family: self.place, hash, created_ms, text, gates, cells, overflow };
-        let mine = core.segment.write_series(&write)?;
+        let written = core.segment.write_series(&write);
+        core.note_shortage();
+        let mine = written?;
         let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
         let published = publish(
             &core.header.newest_record,
@@ -242,7 +260,10 @@ impl Family {
             core.walked(),
             |next| link.store(next, Ordering::Relaxed),
             |from, until| {
-                core.catch_up(from, until);
+                // A list that was not walked to its end may hold it: then nothing is published.
+                if core.catch_up(from, until).is_err() {
+                    return Some(0);
+                }
                 find().map(|series| series.place().bytes())
             },
         );
@@ -253,8 +274,10 @@ impl Family {
             record.series.fetch_add(1, Ordering::Relaxed);
             core.header.series.fetch_add(1, Ordering::Relaxed);
         }
+        // In this order: a child forked in between takes the record up again, instead of never.
+        let series = core.attach_series(mine)?;
         core.set_walked(mine);
-        core.attach_series(mine)
+        Ok(series)
     }
 
     /// Takes up a series whose record is published. The caller holds the lock.

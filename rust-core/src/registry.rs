@@ -4,11 +4,9 @@ use core::marker::PhantomData;
 
 use crate::buckets::{DEFAULT_BOUNDS, validate};
 use crate::buffer::Buffer;
-use crate::clock::Clock;
-use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
+use crate::core::Core;
 use crate::encode::number::put_float;
 use crate::encode::self_metrics::RESERVED;
-use crate::encode::text::ExemplarStart;
 use crate::encode::{Scrape, ScrapeRequest, scrape};
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::{Filter, Policy};
@@ -16,9 +14,11 @@ use crate::family::{DEFAULT_MAX_SERIES, Family, Kind, OVERFLOW_LABEL, family_has
 use crate::handles::{FamilyHandle, Parts};
 use crate::hash::fold;
 use crate::labels::{MAX_CODE_POINTS, check_label_names, check_metric_name, check_unit, is_label_name};
-use crate::memory::{Pinned, Shared, boxed, out_of_memory};
+use crate::memory::{Pinned, Shared, out_of_memory};
+use crate::open::open;
+use crate::segment::problem::SegmentNotice;
 use crate::segment::publish::{Published, publish};
-use crate::segment::{FamilyWrite, Segment, boxed_str, put_text};
+use crate::segment::{FamilyWrite, put_text};
 use crate::snapshot::{Snapshot, snapshot};
 use crate::sync::atomic::Ordering;
 use crate::tally::DropReason;
@@ -37,8 +37,20 @@ pub enum ScraperIdentity {
 #[derive(Clone, Copy, Debug)]
 pub struct RegistryOptions<'a> {
     /// Address space of the segment. Memory is used as series are created, never more than this; where the system
-    /// refuses to promise so much, less is reserved. Default 256 MiB, least 256 KiB.
+    /// refuses to promise so much, less is reserved. The greatest size of a segment in a file that this registry makes.
+    /// Default 256 MiB, least 256 KiB.
     pub reserve_bytes: usize,
+    /// The file that holds the segment, for processes that count together and for counts that outlive a process: made if
+    /// there is none, else its counts go on. Default none: the process' own memory. Linux only.
+    ///
+    /// A registry is made whatever is wrong with the file, unless `strict` is set; it then counts in a file beside it or in
+    /// the process' own memory. [`Registry::take_segment_notice`] tells what is to be logged.
+    pub segment: Option<&'a str>,
+    /// The permission bits of that file. A file that allows more is not used. Default 0600; 0640 lets a sidecar of the
+    /// same group read it.
+    pub segment_mode: u32,
+    /// Whether a segment that cannot be used, or that holds a family in another shape, is an error. Default false.
+    pub strict: bool,
     /// The most memory that exemplars may take: 768 bytes for each bucket that has some, 6,336 more when they have
     /// labels beside the ids. Default 64 MiB.
     pub exemplar_bytes: usize,
@@ -56,6 +68,9 @@ impl Default for RegistryOptions<'_> {
     fn default() -> Self {
         RegistryOptions {
             reserve_bytes: 256 << 20,
+            segment: None,
+            segment_mode: 0o600,
+            strict: false,
             exemplar_bytes: 64 << 20,
             self_metrics: true,
             scraper_identity: ScraperIdentity::Address,
@@ -68,7 +83,8 @@ impl Default for RegistryOptions<'_> {
 /// A set of families that are scraped together. A cheap handle: clones share the same families, and all methods may
 /// be called from any thread.
 ///
-/// After `fork` parent and child count apart from each other.
+/// After `fork` parent and child count apart from each other, unless the segment lies in a file: then they count
+/// together.
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) core: Shared<Core>,
@@ -87,7 +103,8 @@ impl Registry {
     ///
     /// # Errors
     /// `OutOfMemory` if the system refuses address space, `InvalidOption` for a label name that is not
-    /// `[a-zA-Z_][a-zA-Z0-9_]*`, two equal ones, or two that leave no room for the ids in 128 code points.
+    /// `[a-zA-Z_][a-zA-Z0-9_]*`, two equal ones, two that leave no room for the ids in 128 code points, or a mode that is
+    /// none. With `strict` also `InvalidOption`, `SegmentFull` or `Unsupported` for a segment that cannot be used.
     pub fn with_options(options: &RegistryOptions<'_>) -> Result<Registry, Error> {
         for name in [options.trace_id_label, options.span_id_label] {
             if !is_label_name(name) {
@@ -100,21 +117,21 @@ impl Registry {
             return Err(Error::quoting(ErrorCode::InvalidOption, "exemplar label ", options.trace_id_label, text));
         }
         check_id_labels(options)?;
-        let clock = Clock::new();
-        // The first scrape closes the first window however early it comes: there was none before it to share one with.
-        let opened_ms = clock.mono_ms().saturating_sub(WINDOW_LEAST_MS);
-        let segment = Segment::on_heap(options.reserve_bytes, clock.wall_ms(), opened_ms)?;
-        let settings = Settings {
-            exemplar_bytes: options.exemplar_bytes as u64,
-            self_metrics: options.self_metrics,
-            address_identity: options.scraper_identity == ScraperIdentity::Address,
-            trace_id_label: boxed_str(options.trace_id_label)?,
-            span_id_label: boxed_str(options.span_id_label)?,
-            exemplar_start: ExemplarStart::new(options.trace_id_label, options.span_id_label)?,
-        };
-        let core = Shared::new(Core::new(segment, clock, settings)?)?;
-        core.itself.set(boxed(Itself(core.pin()))?);
-        Ok(Registry { core })
+        Ok(Registry { core: open(options)? })
+    }
+
+    /// Something to log: the registry counts elsewhere than in the file it was told to use, or a family anew beside one
+    /// of another shape. Each notice is handed out once; ask after the registry is made, after registrations, and after
+    /// scrapes, until there is none.
+    #[must_use]
+    pub fn take_segment_notice(&self) -> Option<&SegmentNotice> {
+        self.core.notices.take()
+    }
+
+    /// The file in which this registry counts. Nothing for one that counts in the process' own memory.
+    #[must_use]
+    pub fn segment_path(&self) -> Option<&str> {
+        self.core.segment.path()
     }
 
     /// Starts the registration of a histogram.
@@ -139,15 +156,41 @@ impl Registry {
         let _held = core.hold();
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = core.header.newest_record.load(Ordering::Acquire);
-        core.catch_up(newest, core.walked());
-        if let Some(clash) = core.families.iter().find(|f| *f.name != *spec.name && f.clashes(spec.kind, spec.name)) {
-            return Err(clash_error(&spec, &clash));
+        core.catch_up(newest, core.walked())?;
+        let in_the_way = |family: &Pinned<Family>| *family.name == *spec.name || family.clashes(spec.kind, spec.name);
+        if let Some(own) = core.families.iter().filter(Family::is_own).find(in_the_way) {
+            return Err(if *own.name == *spec.name { again_error(&spec, &own) } else { clash_error(&spec, &own) });
         }
-        if let Some(family) = core.family(spec.name) {
-            return adopt(&spec, family);
+        let other = core.families.iter().find(|family| in_the_way(family) && !spec.is_shape_of(family));
+        if let Some(other) = &other
+            && core.settings.strict
+        {
+            return Err(if *other.name == *spec.name { shape_error(&spec, other) } else { clash_error(&spec, other) });
         }
+        let family = match core.families.iter().find(|family| spec.is_shape_of(family)) {
+            Some(family) => family,
+            None => self.publish_family(&spec)?,
+        };
+        complete(&spec, family)?;
+        // Other processes have, or had, families that cannot stand in one exposition with this one.
+        for other in core.families.iter().filter(|other| in_the_way(other)) {
+            other.set_hidden(true);
+        }
+        family.set_hidden(false);
+        if let Some(other) = &other {
+            let error = if *other.name == *spec.name { shape_error(&spec, other) } else { clash_error(&spec, other) };
+            core.note_shape(&error);
+        }
+        // Last, so that a registration that failed may be tried again.
+        family.set_registered();
+        Ok(family)
+    }
+
+    /// Writes and publishes a family. The caller holds the lock.
+    fn publish_family(&self, spec: &FamilySpec<'_>) -> Result<Pinned<Family>, Error> {
+        let core = &*self.core;
         let filter_and_policy = u64::from(spec.filter as u32) << 16 | u64::from(spec.policy as u32) << 24;
-        let mine = core.segment.write_family(&FamilyWrite {
+        let written = core.segment.write_family(&FamilyWrite {
             tag: u64::from(spec.kind as u32) << 8 | filter_and_policy,
             hash: family_hash(spec.name),
             created_ms: core.clock.wall_ms(),
@@ -157,25 +200,31 @@ impl Registry {
             label_names: spec.label_names,
             bounds: spec.bounds,
             max_series: spec.max_series,
-        })?;
+        });
+        core.note_shortage();
+        let mine = written?;
         let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
+        let existing = || core.families.iter().find(|family| spec.is_shape_of(family));
         let published = publish(
             &core.header.newest_record,
             mine.bytes(),
             core.walked(),
             |next| link.store(next, Ordering::Relaxed),
             |from, until| {
-                core.catch_up(from, until);
-                core.family(spec.name).map(|family| family.place().bytes())
+                // A list that was not walked to its end may hold it: then nothing is published.
+                if core.catch_up(from, until).is_err() {
+                    return Some(0);
+                }
+                existing().map(|family| family.place().bytes())
             },
         );
-        let family = if published == Published::Mine {
-            core.set_walked(mine);
-            core.attach_family(mine)?
-        } else {
-            core.family(spec.name).ok_or_else(out_of_memory)?
-        };
-        adopt(&spec, family)
+        if published != Published::Mine {
+            return existing().ok_or_else(out_of_memory);
+        }
+        // In this order: a child forked in between takes the record up again, instead of never.
+        let family = core.attach_family(mine)?;
+        core.set_walked(mine);
+        Ok(family)
     }
 
     /// Answers a scrape.
@@ -282,17 +331,14 @@ impl<'a> FamilySpec<'a> {
     }
 }
 
-/// Claims a family that is in the segment for this process, if it has the shape asked for.
-fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<Pinned<Family>, Error> {
-    let names = family.label_names.iter().map(|name| &**name);
-    let same_labels = names.eq(spec.label_names.iter().copied());
-    if family.kind != spec.kind || !same_labels || family.bounds.as_slice() != spec.bounds {
-        return Err(shape_error(spec, &family));
+impl FamilySpec<'_> {
+    fn is_shape_of(&self, family: &Family) -> bool {
+        family.has_shape(self.kind, self.name, self.label_names.iter().copied(), self.bounds)
     }
-    if family.is_registered() {
-        let text = " is registered already: register it once and keep the family";
-        return Err(Error::quoting(ErrorCode::DuplicateName, "metric ", spec.name, text));
-    }
+}
+
+/// Gives a family the series that it has from the start, unless it has them.
+fn complete(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<(), Error> {
     if spec.label_names.is_empty() {
         // Its one series is there from the start, so that zero can be told from missing.
         if family.series.iter().next().is_none() {
@@ -308,9 +354,17 @@ fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<Pinned<Family>
         text.finish().map_err(|_| out_of_memory())?;
         family.publish_series(hash, text.as_slice(), true, || family.overflow.get().map(|o| o.0))?;
     }
-    // Last, so that a registration that failed may be tried again.
-    family.set_registered();
-    Ok(family)
+    Ok(())
+}
+
+/// The error for a name that this process has registered before.
+#[cold]
+fn again_error(spec: &FamilySpec<'_>, family: &Family) -> Error {
+    if !spec.is_shape_of(family) {
+        return shape_error(spec, family);
+    }
+    let text = " is registered already: register it once and keep the family";
+    Error::quoting(ErrorCode::DuplicateName, "metric ", spec.name, text)
 }
 
 fn describe(message: &mut Buffer, kind: Kind, labels: &mut dyn Iterator<Item = &str>, bounds: usize) {

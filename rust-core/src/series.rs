@@ -113,6 +113,12 @@ impl Series {
         rest.is_empty()
     }
 
+    /// True for the series of this family with the label values of a record.
+    pub(crate) fn has_text(&self, family: &Family, text: &SeriesText) -> bool {
+        let same_family = core::ptr::eq(&raw const *self.family, family);
+        same_family && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
+    }
+
     /// Counts an observation. Returns its bucket and that bucket's count before; nothing for NaN, which is only
     /// tallied, because one of them would spoil the sum for ever.
     #[inline]
