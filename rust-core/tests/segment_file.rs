@@ -314,10 +314,12 @@ fn a_limit_of_file_sizes_sends_no_signal() {
 
 /// Mounts a file system of `kib` KiB at a directory, in a mount namespace of this process' own.
 fn mount_small(dir: &str, kib: u32) -> bool {
-    // SAFETY: the calls change this process' own namespaces only.
-    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    // SAFETY: the call has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: as above.
+    let group = unsafe { libc::getegid() };
     let own = || {
-        // SAFETY: as above.
+        // SAFETY: changes this process' own namespaces only.
         unsafe { libc::unshare(libc::CLONE_NEWNS) == 0 }
     };
     let own_as_user = || {
