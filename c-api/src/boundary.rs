@@ -68,7 +68,7 @@ pub struct spanpin_str {
 
 impl spanpin_str {
     /// Text of this library's own, valid as long as `text`; C is told how long.
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         Self { ptr: Array(text.as_ptr().cast()), len: text.len() }
     }
 
@@ -298,6 +298,13 @@ pub struct spanpin_registry_options {
     trace_id_label: spanpin_str,
     /// The exemplar label of span ids. Empty: span_id.
     span_id_label: spanpin_str,
+    /// The path of the file that holds the segment, for processes that count together and counts that outlive a process:
+    /// made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
+    segment: spanpin_str,
+    /// The permission bits of that file; a file that allows more is not used. 0: 0600.
+    segment_mode: u32,
+    /// Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
+    strict: u8,
 }
 
 impl spanpin_registry_options {
@@ -323,6 +330,14 @@ impl spanpin_registry_options {
         if !span_id_label.is_empty() {
             options.span_id_label = span_id_label;
         }
+        let segment = self.segment.text("segment")?;
+        if !segment.is_empty() {
+            options.segment = Some(segment);
+        }
+        if self.segment_mode != 0 {
+            options.segment_mode = self.segment_mode;
+        }
+        options.strict = self.strict != 0;
         Ok(options)
     }
 }

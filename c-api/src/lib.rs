@@ -30,6 +30,7 @@ mod gauge;
 mod exemplar;
 
 mod scrape;
+mod segment;
 
 pub use boundary::{
     Array, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_family_options, spanpin_gauge,
@@ -43,5 +44,6 @@ pub use gauge::*;
 pub use histogram::*;
 pub use registry::*;
 pub use scrape::*;
+pub use segment::*;
 pub use status::*;
 pub use version::*;

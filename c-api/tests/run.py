@@ -71,6 +71,7 @@ PROGRAMS = {
     "errors": ["errors.c"],
     "null": ["null.c"],
     "scrape": ["scrape.c"],
+    "segment": ["segment.c"],
     "threads": ["threads.c"],
     "leak": ["leak.c"],
     "header_twice": ["header_twice_a.c", "header_twice_b.c"],

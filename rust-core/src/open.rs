@@ -109,9 +109,14 @@ fn in_file(options: &RegistryOptions<'_>, path: &str, birth: Birth) -> Result<Sh
     let boot = boot_id();
     let now_ms = core.clock.mono_ms();
     let opened_ms = header.window.opened_ms.load(Ordering::Relaxed);
-    let same_boot = header.boot_id.iter().zip(boot).all(|(word, id)| word.load(Ordering::Relaxed) == id);
-    if !same_boot || opened_ms > now_ms.saturating_add(AHEAD_MOST_MS) {
+    let [high, low] = &header.boot_id;
+    let stored = [high.load(Ordering::Relaxed), low.load(Ordering::Relaxed)];
+    // Where the id is hidden, as in some containers, it tells nothing.
+    let is_other = stored != boot && stored != [0, 0] && boot != [0, 0];
+    if is_other || opened_ms > now_ms.saturating_add(AHEAD_MOST_MS) {
         begin_boot(&core, now_ms);
+    }
+    if stored != boot && boot != [0, 0] {
         // Last: whoever died in the middle left the old id, and the next one begins again.
         for (word, id) in header.boot_id.iter().zip(boot) {
             word.store(id, Ordering::Relaxed);
