@@ -119,6 +119,44 @@ fn what_is_no_file_of_the_services_own_is_left_alone() {
     assert_eq!(fate(&options("/proc/self/spanpin")), (SegmentReason::Unwritable, None));
 }
 
+/// Gives up root's rights, if this process has them.
+fn become_nobody() {
+    // SAFETY: changes this process' own rights.
+    unsafe { libc::setgid(65_534) };
+    // SAFETY: as above.
+    unsafe { libc::setuid(65_534) };
+}
+
+#[test]
+fn what_may_not_be_written_is_left_alone() {
+    let place = Place::in_memory();
+    let set = |path: &str, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (free, closed) = (place.path("free"), place.path("closed"));
+    for directory in [&free, &closed] {
+        fs::create_dir(directory).unwrap();
+        set(directory, 0o777);
+    }
+    set(place.dir().to_str().unwrap(), 0o755);
+    let child = fork_off(|| {
+        become_nobody();
+        for directory in [&free, &closed] {
+            drop(attach(&format!("{directory}/a")));
+            set(&format!("{directory}/a"), 0o400);
+        }
+        true
+    });
+    assert_eq!(wait_for(child), 0);
+    set(&closed, 0o555);
+    let child = fork_off(|| {
+        become_nobody();
+        let beside = Some(format!("{free}/a.1"));
+        fate(&options(&format!("{free}/a"))) == (SegmentReason::Unwritable, beside)
+            && fate(&options(&format!("{closed}/a"))) == (SegmentReason::Unwritable, None)
+    });
+    assert_eq!(wait_for(child), 0);
+    set(&closed, 0o755);
+}
+
 #[test]
 fn a_file_of_another_user_is_left_alone() {
     let place = Place::on_disk();
