@@ -193,11 +193,15 @@ impl Core {
             return;
         }
         let _held = self.hold();
-        // Under the lock: a head read before it may lie behind what others took up while this thread waited, and the
-        // walk from there would never meet its end.
+        let _ = self.catch_up_to_newest();
+    }
+
+    /// Takes up every record that is published. The caller holds the lock: a head read before it may lie behind what
+    /// others took up while this thread waited, and the walk from there would never meet its end.
+    pub(crate) fn catch_up_to_newest(&self) -> Result<(), Error> {
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
-        let _ = self.catch_up(newest, self.walked());
+        self.catch_up(newest, self.walked())
     }
 
     /// Remembers whether the segment could grow. The caller holds the lock.

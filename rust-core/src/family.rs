@@ -226,10 +226,17 @@ impl Family {
         values.clone().for_each(|value| put_text(&mut text, value.as_bytes()));
         text.finish().map_err(|_| out_of_memory())?;
         let _held = self.core.hold();
-        if let Some(found) = self.find(hash, values.clone()) {
+        let find = || self.find(hash, values.clone());
+        // First, because the limit may have been reached by another process, which has created this one too.
+        self.core.catch_up_to_newest()?;
+        if let Some(found) = find() {
             return Ok(found);
         }
-        self.publish_series(hash, text.as_slice(), false, || self.find(hash, values.clone()))
+        let made = self.publish_series(hash, text.as_slice(), false, find);
+        made.or_else(|error| {
+            self.core.catch_up_to_newest()?;
+            find().ok_or(error)
+        })
     }
 
     /// Writes and publishes a series. The caller holds the lock.

@@ -154,9 +154,7 @@ impl Registry {
         let spec = spec.checked()?;
         let core = &*self.core;
         let _held = core.hold();
-        // SYNC(record-publish): Acquire; the records up to this one become visible.
-        let newest = core.header.newest_record.load(Ordering::Acquire);
-        core.catch_up(newest, core.walked())?;
+        core.catch_up_to_newest()?;
         let in_the_way = |family: &Pinned<Family>| *family.name == *spec.name || family.clashes(spec.kind, spec.name);
         if let Some(own) = core.families.iter().filter(Family::is_own).find(in_the_way) {
             return Err(if *own.name == *spec.name { again_error(&spec, &own) } else { clash_error(&spec, &own) });

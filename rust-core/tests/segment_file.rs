@@ -309,6 +309,26 @@ fn the_file_grows_in_steps_that_are_really_there() {
     assert!(!body.contains("spanpin_overflow"));
 }
 
+/// A process that has not looked for long finds what others have created, also when there is no room for more.
+#[test]
+fn what_others_created_up_to_the_limit_is_found() {
+    let place = Place::in_memory();
+    for (name, most, reserve_bytes) in [("limit", 3, 1 << 20), ("full", 5000, 0)] {
+        let path = place.path(name);
+        let options = RegistryOptions { reserve_bytes, ..options(&path) };
+        let (one, two) = (Registry::with_options(&options).unwrap(), Registry::with_options(&options).unwrap());
+        let of_one = one.counter("c", "").labels(&["l"]).max_series(most).register().unwrap();
+        let of_two = two.counter("c", "").labels(&["l"]).max_series(most).register().unwrap();
+        let label = |n: u32| format!("{n}");
+        let made = (0..).find(|n| of_one.with(&[&label(*n)]).unwrap().is_overflow()).unwrap();
+        assert!(made >= 3);
+        for n in (0..made).rev() {
+            assert!(!of_two.with(&[&label(n)]).unwrap().is_overflow(), "{name}: {n} of {made}");
+        }
+        assert!(of_two.with(&[&label(made)]).unwrap().is_overflow());
+    }
+}
+
 #[test]
 fn a_segment_at_its_greatest_size_counts_in_the_overflow() {
     let place = Place::in_memory();

@@ -79,6 +79,9 @@ impl Offset {
     }
 }
 
+/// How often a slow path tries to get space that others take.
+const ALLOCATIONS: u32 = 4;
+
 /// When a segment begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Birth {
@@ -162,6 +165,15 @@ impl Segment {
         if let (Backing::File(file), Some(header)) = (&self.backing, self.header()) {
             file.make_room(header, bytes as u64);
         }
+    }
+
+    /// `allocate` for slow paths, which may let a file grow.
+    fn allocate_growing(&self, bytes: usize) -> Option<Offset> {
+        // Others may take what there was room for.
+        (0..ALLOCATIONS).find_map(|_| {
+            self.make_room(bytes);
+            self.allocate(bytes)
+        })
     }
 
     /// Why the file could not grow, if it could not.

@@ -150,8 +150,7 @@ impl Segment {
         let text_at = size_of::<FamilyRecord>();
         let bounds_at = text_at.saturating_add(words_of(text.len()).saturating_mul(8));
         let bytes = bounds_at.saturating_add(family.bounds.len().saturating_mul(8));
-        self.make_room(bytes);
-        let place = self.allocate(bytes).ok_or_else(full)?;
+        let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.family_record(place).ok_or_else(full)?;
         record.record.tag.store(RECORD_FAMILY | family.tag, Ordering::Relaxed);
         record.hash.store(family.hash, Ordering::Relaxed);
@@ -204,8 +203,7 @@ impl Segment {
         let text_at = size_of::<SeriesRecord>();
         let gates_at = text_at.saturating_add(series.text.len()).next_multiple_of(LINE);
         let bytes = gates_at.saturating_add(gates_bytes(series.gates)).saturating_add(series.cells.saturating_mul(8));
-        self.make_room(bytes);
-        let place = self.allocate(bytes).ok_or_else(full)?;
+        let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.series_record(place).ok_or_else(full)?;
         let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
         record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
