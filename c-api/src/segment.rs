@@ -12,9 +12,9 @@ pub struct spanpin_segment_notice {
     /// One line for a log: path, cause, what was done, remedy. Empty: there is no notice.
     message: spanpin_str,
     /// The value of the label `reason` of `spanpin_segment_degraded`: layout, damaged, unwritable, no_space, shape,
-    /// refused, file_system, memory, unsupported. Later versions may add some.
+    /// refused, file_system, memory, unsupported, per_worker. Later versions may add some.
     reason: spanpin_str,
-    /// The path that was asked for.
+    /// The path that was asked for; empty if none was.
     path: spanpin_str,
     /// What was found there.
     cause: spanpin_str,

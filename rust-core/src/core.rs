@@ -7,9 +7,10 @@ use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
 use crate::family::Family;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
-use crate::process::{Held, Lock};
+use crate::process::{Held, Lock, fork_generation};
 use crate::segment::layout::Header;
 use crate::segment::problem::{Fault, Instead, Notices, SegmentReason};
+use crate::segment::publish::{Published, publish};
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) body_hint: AtomicU64,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    /// The fork generation of the process that made this.
+    born: u64,
     /// What is to be said of the segment.
     pub(crate) notices: Notices,
     /// Set as soon as the core has its place.
@@ -73,6 +76,7 @@ impl Core {
             body_hint: AtomicU64::new(0),
             clock,
             settings,
+            born: fork_generation(),
             notices: Notices::new(),
             itself: Link::empty(),
             header,
@@ -184,6 +188,7 @@ impl Core {
 
     /// Takes up what other processes have published since, and lets the segment grow for the observations to come.
     pub(crate) fn take_up_new_records(&self) {
+        self.note_fork();
         self.segment.make_room(0);
         if self.segment.shortage().is_some() != self.notices.is_degraded(SegmentReason::NoSpace) {
             let _held = self.hold();
@@ -202,6 +207,44 @@ impl Core {
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
         self.catch_up(newest, self.walked())
+    }
+
+    /// Publishes the record at `mine`, unless `existing` finds an equal one among those of others. The caller holds the
+    /// lock.
+    pub(crate) fn publish(&self, mine: Offset, existing: impl Fn() -> Option<Offset>) -> Result<Published, Error> {
+        let link = self.segment.next_of(mine).ok_or_else(out_of_memory)?;
+        Ok(publish(
+            &self.header.newest_record,
+            mine.bytes(),
+            self.walked(),
+            |next| link.store(next, Ordering::Relaxed),
+            |from, until| {
+                // A list that was not walked to its end may hold it: then nothing is published.
+                if self.catch_up(from, until).is_err() {
+                    return Some(Offset::HEADER.bytes());
+                }
+                existing().map(Offset::bytes)
+            },
+        ))
+    }
+
+    /// Remembers that this process counts for itself alone, if it was forked from the one that made the registry.
+    fn note_fork(&self) {
+        if self.segment.path().is_none() && self.born != fork_generation() && !self.is_alone() {
+            let cause = "this process was forked from one that had the registry; it counts in memory of its own, apart from \
+                         its parent and its parent's other children";
+            let _held = self.hold();
+            self.notices.add(&Fault::new(SegmentReason::PerWorker, cause), "", Instead::Nothing);
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.notices.is_degraded(SegmentReason::PerWorker)
+    }
+
+    /// Whether the exposition says how it stands with the segment: there was to be a file, or there should be one.
+    pub(crate) fn tells_degraded(&self) -> bool {
+        self.settings.asked_for_file || self.is_alone()
     }
 
     /// Remembers whether the segment could grow. The caller holds the lock.

@@ -12,7 +12,7 @@ use crate::exemplar::{Filter, Policy};
 use crate::hash::fold;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
 use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT};
-use crate::segment::publish::{Published, publish};
+use crate::segment::publish::Published;
 use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -260,20 +260,7 @@ impl Family {
         let written = core.segment.write_series(&write);
         core.note_shortage();
         let mine = written?;
-        let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
-        let published = publish(
-            &core.header.newest_record,
-            mine.bytes(),
-            core.walked(),
-            |next| link.store(next, Ordering::Relaxed),
-            |from, until| {
-                // A list that was not walked to its end may hold it: then nothing is published.
-                if core.catch_up(from, until).is_err() {
-                    return Some(0);
-                }
-                find().map(|series| series.place().bytes())
-            },
-        );
+        let published = core.publish(mine, || find().map(|series| series.place()))?;
         if published != Published::Mine {
             return find().ok_or_else(out_of_memory);
         }

@@ -17,7 +17,7 @@ use crate::labels::{MAX_CODE_POINTS, check_label_names, check_metric_name, check
 use crate::memory::{Pinned, Shared, out_of_memory};
 use crate::open::open;
 use crate::segment::problem::SegmentNotice;
-use crate::segment::publish::{Published, publish};
+use crate::segment::publish::Published;
 use crate::segment::{FamilyWrite, put_text};
 use crate::snapshot::{Snapshot, snapshot};
 use crate::sync::atomic::Ordering;
@@ -201,21 +201,8 @@ impl Registry {
         });
         core.note_shortage();
         let mine = written?;
-        let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
         let existing = || core.families.iter().find(|family| spec.is_shape_of(family));
-        let published = publish(
-            &core.header.newest_record,
-            mine.bytes(),
-            core.walked(),
-            |next| link.store(next, Ordering::Relaxed),
-            |from, until| {
-                // A list that was not walked to its end may hold it: then nothing is published.
-                if core.catch_up(from, until).is_err() {
-                    return Some(0);
-                }
-                existing().map(|family| family.place().bytes())
-            },
-        );
+        let published = core.publish(mine, || existing().map(|family| family.place()))?;
         if published != Published::Mine {
             return existing().ok_or_else(out_of_memory);
         }

@@ -232,9 +232,9 @@ fn degraded_reasons_are_metrics() {
         SegmentReason::ALL
             .map(|reason| value(&body, &format!("spanpin_segment_degraded{{reason=\"{}\"}}", reason.as_str())) as u32)
     };
-    assert_eq!(seen(&path), [0; 9]);
+    assert_eq!(seen(&path), [0; 10]);
     patch(&path, 8, &77_u32.to_ne_bytes());
-    assert_eq!(seen(&path), [1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(seen(&path), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let heap = Registry::new().unwrap();
     assert!(!scrape(&heap).contains("spanpin_segment_degraded"), "nobody asked for a file");
 }

@@ -267,6 +267,33 @@ fn children_forked_while_series_appear_create_none_twice() {
     assert_eq!(body, scrape(&attach(&place.path("a"))), "another process sees the same");
 }
 
+#[test]
+fn a_forked_worker_without_a_file_says_that_it_counts_alone() {
+    let registry = Registry::new().unwrap();
+    let counter = registry.counter("c", "").register().unwrap().with(&[]).unwrap();
+    counter.inc();
+    let parent = scrape(&registry);
+    assert!(registry.take_segment_notice().is_none() && !parent.contains("spanpin_segment_degraded"));
+    let child = fork_off(|| {
+        counter.inc();
+        let body = scrape(&registry);
+        let notice = registry.take_segment_notice().unwrap();
+        assert!(notice.message.contains("segment file"), "{}", notice.message);
+        value(&body, "spanpin_segment_degraded{reason=\"per_worker\"}") == 1.0
+            && value(&body, "c_total") == 2.0
+            && registry.take_segment_notice().is_none()
+    });
+    assert_eq!(wait_for(child), 0);
+    assert_eq!(value(&scrape(&registry), "c_total"), 1.0);
+    let place = Place::in_memory();
+    let shared = attach(&place.path("a"));
+    let child = fork_off(|| {
+        scrape(&shared);
+        shared.take_segment_notice().is_none()
+    });
+    assert_eq!(wait_for(child), 0);
+}
+
 /// Words that a process shares with its children.
 struct Shared(*mut libc::c_void);
 

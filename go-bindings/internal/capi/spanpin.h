@@ -260,9 +260,9 @@ typedef struct spanpin_segment_notice {
   // One line for a log: path, cause, what was done, remedy. Empty: there is no notice.
   spanpin_str message;
   // The value of the label reason of spanpin_segment_degraded: layout, damaged, unwritable, no_space, shape,
-  // refused, file_system, memory, unsupported. Later versions may add some.
+  // refused, file_system, memory, unsupported, per_worker. Later versions may add some.
   spanpin_str reason;
-  // The path that was asked for.
+  // The path that was asked for; empty if none was.
   spanpin_str path;
   // What was found there.
   spanpin_str cause;

@@ -73,7 +73,7 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
 
 /// Whether the segment in a file is what was asked for; nothing for a registry that was to have none.
 fn put_degraded(out: &mut Buffer, format: Format, core: &Core) {
-    if !core.settings.asked_for_file {
+    if !core.tells_degraded() {
         return;
     }
     let name = "spanpin_segment_degraded";

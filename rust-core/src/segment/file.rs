@@ -11,7 +11,7 @@ use super::heap::LEAST_BYTES;
 use super::layout::{BYTE_ORDER, Header, LAYOUT_VERSION, LINE, MAGIC};
 use super::os::{Errno, File, Mapping, SystemPath, boot_id, effective_user, link, random, unlink};
 use super::problem::{Fault, SegmentReason};
-use super::{Birth, header_check};
+use super::{FileOptions, header_check};
 use crate::buffer::Buffer;
 use crate::clock;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -40,17 +40,6 @@ const NETWORK: &[(u32, &str)] = &[
     (0x5346_414F, "AFS"),
 ];
 const COPYING: &[(u32, &str)] = &[(0x9123_683E, "btrfs"), (0x2FC1_2FC1, "ZFS"), (0xCA45_1A4E, "bcachefs")];
-
-/// What a file is to be like.
-#[derive(Clone, Copy)]
-pub(crate) struct FileOptions<'a> {
-    pub(crate) path: &'a str,
-    /// Its permission bits. A file that allows more is refused.
-    pub(crate) mode: u32,
-    /// The greatest size, for a file that is made.
-    pub(crate) bytes: usize,
-    pub(crate) birth: Birth,
-}
 
 /// A file that is mapped.
 pub(crate) struct SharedFile {

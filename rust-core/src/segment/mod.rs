@@ -14,7 +14,6 @@ mod record;
 
 use core::ptr::NonNull;
 
-pub(crate) use self::file::FileOptions;
 use self::file::SharedFile;
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) use self::file::boot_id;
@@ -88,6 +87,17 @@ pub(crate) struct Birth {
     pub(crate) wall_ms: u64,
     /// When the first window was opened.
     pub(crate) opened_ms: u64,
+}
+
+/// What a file is to be like.
+#[derive(Clone, Copy)]
+pub(crate) struct FileOptions<'a> {
+    pub(crate) path: &'a str,
+    /// Its permission bits. A file that allows more is refused.
+    pub(crate) mode: u32,
+    /// The greatest size, for a file that is made.
+    pub(crate) bytes: usize,
+    pub(crate) birth: Birth,
 }
 
 /// Where the bytes of a segment are.

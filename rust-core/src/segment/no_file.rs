@@ -2,25 +2,16 @@
 
 use core::ptr::NonNull;
 
-use super::Birth;
+use super::FileOptions;
 use super::layout::Header;
 use super::problem::{Fault, SegmentReason};
-
-/// What a file is to be like.
-#[derive(Clone, Copy)]
-pub(crate) struct FileOptions<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) mode: u32,
-    pub(crate) bytes: usize,
-    pub(crate) birth: Birth,
-}
 
 /// A file that is mapped.
 pub(crate) enum SharedFile {}
 
 impl SharedFile {
     pub(crate) fn open(options: &FileOptions<'_>) -> Result<SharedFile, Fault> {
-        let FileOptions { path: _, mode: _, bytes: _, birth: _ } = options;
+        let _ = (options.path, options.mode, options.bytes, options.birth);
         Err(Fault::new(SegmentReason::Unsupported, "segments in files need Linux"))
     }
 

@@ -32,11 +32,13 @@ pub enum SegmentReason {
     Memory = 7,
     /// Segments in files are not available on this system.
     Unsupported = 8,
+    /// There is no segment file, and this process was forked from one that had the registry: it counts for itself alone.
+    PerWorker = 9,
 }
 
 impl SegmentReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [SegmentReason; 9] = [
+    pub const ALL: [SegmentReason; 10] = [
         SegmentReason::Layout,
         SegmentReason::Damaged,
         SegmentReason::Unwritable,
@@ -46,6 +48,7 @@ impl SegmentReason {
         SegmentReason::FileSystem,
         SegmentReason::Memory,
         SegmentReason::Unsupported,
+        SegmentReason::PerWorker,
     ];
 
     /// The value of the label `reason` of `spanpin_segment_degraded`.
@@ -61,6 +64,7 @@ impl SegmentReason {
             SegmentReason::FileSystem => "file_system",
             SegmentReason::Memory => "memory",
             SegmentReason::Unsupported => "unsupported",
+            SegmentReason::PerWorker => "per_worker",
         }
     }
 
@@ -87,6 +91,9 @@ impl SegmentReason {
             SegmentReason::FileSystem => "put the segment on a tmpfs such as /dev/shm or /run, or on ext4 or XFS",
             SegmentReason::Memory => "raise the process' limit of address space, or make the segment smaller",
             SegmentReason::Unsupported => "leave the path out; this system counts in each process' own memory",
+            SegmentReason::PerWorker => {
+                "give the registry a segment file, so that all workers count together and each of them answers for all"
+            }
         }
     }
 
@@ -137,8 +144,11 @@ impl Fault {
 }
 
 fn put_start(out: &mut Buffer, path: &str, cause: &str) {
-    out.put_str("segment ");
-    out.put_quoted(path);
+    out.put_str("segment");
+    if !path.is_empty() {
+        out.put_str(" ");
+        out.put_quoted(path);
+    }
     out.put_str(": ");
     out.put_str(cause);
 }
@@ -150,6 +160,7 @@ pub(crate) enum Instead<'a> {
     Heap,
     FreshRecord,
     Overflow,
+    Nothing,
 }
 
 /// Something to log once: a registry counts elsewhere than it was told to, or not as it was told to.
@@ -157,7 +168,7 @@ pub(crate) enum Instead<'a> {
 pub struct SegmentNotice {
     /// What is wrong.
     pub reason: SegmentReason,
-    /// The path that was asked for.
+    /// The path that was asked for; empty if none was.
     pub path: Box<str>,
     /// What was found there.
     pub cause: Box<str>,
@@ -177,6 +188,7 @@ impl SegmentNotice {
             }
             Instead::Heap => line.put_str("; counting in this process' own memory instead, apart from other workers"),
             Instead::FreshRecord => line.put_str("; counting it anew beside the old one"),
+            Instead::Nothing => {}
             Instead::Overflow => line.put_str("; new series are counted as spanpin_overflow until there is room"),
         }
         line.put_str("; ");
