@@ -115,8 +115,9 @@ impl Series {
 
     /// True for the series of this family with the label values of a record.
     pub(crate) fn has_text(&self, family: &Family, text: &SeriesText) -> bool {
-        let same_family = core::ptr::eq(&raw const *self.family, family);
-        same_family && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
+        // The hash first: the label values lie elsewhere in memory.
+        let may_be = self.hash == text.hash && core::ptr::eq(&raw const *self.family, family);
+        may_be && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
     }
 
     /// Counts an observation. Returns its bucket and that bucket's count before; nothing for NaN, which is only
