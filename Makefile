@@ -41,6 +41,7 @@ e2e: archive venv prometheus  ## Prometheus 3, 60 scrapes by two servers and a c
 
 bench: archive venv  ## side by side with the peers; writes benches/results/latest.json
 	$(VENV)/bin/python benches/run.py $(BENCH_ARGS)
+	$(VENV)/bin/python benches/cost.py
 
 loom: setup  ## the models with higher bounds
 	LOOM_LONG=1 $(CARGO) test --release -p spanpin-loom

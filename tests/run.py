@@ -128,7 +128,7 @@ SUITES = [
     cargo("rust-lint-artifact", "clippy", "-p", "spanpin-static", "--profile", "capi-dev", "--", "-D", "warnings"),
     cargo("rust-lint-bridges", "clippy", "-p", "spanpin", "--all-features", "--all-targets", "--", "-D", "warnings"),
     cargo("rust", "test", "--workspace", "--exclude", "spanpin-loom", count=count_cargo),
-    cargo("rust-bridges", "test", "-p", "spanpin", "--all-features", "--test", "bridge", count=count_cargo),
+    cargo("rust-bridges", "test", "-p", "spanpin", "--all-features", "--test", "bridge", "--test", "opentelemetry", count=count_cargo),
     cargo("rust-docs", "doc", "--no-deps", "-p", "spanpin", "--all-features", env={"RUSTDOCFLAGS": "-D warnings"}),
     cargo("loom", "test", "-p", "spanpin-loom", count=count_cargo, minutes=20),
     cargo("header", "xtask", "header", "--check"),

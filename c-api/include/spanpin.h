@@ -45,11 +45,23 @@
 // The version of the C ABI, the number in libspanpin.so.0. It changes when a program must be compiled anew.
 #define SPANPIN_ABI_VERSION 0
 
+// The lower edge of adaptive sampling is a part of the p99.
+#define SPANPIN_ADAPTIVE_OF_P99 1
+
+// The lower edge of adaptive sampling is the p95.
+#define SPANPIN_ADAPTIVE_P95 2
+
+// No adaptive sampling, whatever the default of the registry.
+#define SPANPIN_ADAPTIVE_OFF 3
+
 // Scrapers are told apart by what they ask for and where they come from. The default.
 #define SPANPIN_SCRAPER_IDENTITY_ADDRESS 1
 
 // Scrapers are not told apart.
 #define SPANPIN_SCRAPER_IDENTITY_NONE 2
+
+// Scrapers are told apart by what they ask for, and not by where they come from: for a pool of addresses.
+#define SPANPIN_SCRAPER_IDENTITY_GIVEN 3
 
 // A total that only rises.
 #define SPANPIN_KIND_COUNTER 1
@@ -81,6 +93,9 @@
 // A total that only rises, of one set of label values. Lives as long as its registry.
 typedef struct spanpin_counter spanpin_counter;
 
+// The labels of an exemplar that is about to be written. Valid during the call.
+typedef struct spanpin_exemplar_labels spanpin_exemplar_labels;
+
 // A name with its label names and settings. Lives as long as its registry.
 typedef struct spanpin_family spanpin_family;
 
@@ -98,6 +113,14 @@ typedef struct spanpin_registry spanpin_registry;
 // changes its meaning. Later versions may add numbers, so treat an unknown one as a failure.
 typedef int32_t spanpin_status;
 
+// The reason of a failure, in memory of the caller. Written on failure only.
+typedef struct spanpin_error {
+  // The status the call returned.
+  int32_t code;
+  // What was wrong, the offending value, what is allowed. NUL-terminated UTF-8, cut to fit.
+  char message[508];
+} spanpin_error;
+
 // Text: a pointer and a length in bytes, not NUL-terminated. (NULL, 0) is the empty text, (NULL, n) an error.
 // Make one with SPANPIN_STR("literal"), or with spanpin_str_of(a NUL-terminated string).
 typedef struct spanpin_str {
@@ -107,7 +130,36 @@ typedef struct spanpin_str {
   size_t len;
 } spanpin_str;
 
-// How a registry is made. Zero everywhere asks for the defaults.
+// How exemplars are chosen. Zero in a field asks for the default: that of the registry, otherwise what stands here.
+// Explicit exemplars are held to the filter ALWAYS_OFF only.
+typedef struct spanpin_exemplar_rules {
+  // Which spans may become exemplars: SPANPIN_FILTER_... 0: TRACE_BASED.
+  uint32_t filter;
+  // Which offer of a window is kept: SPANPIN_POLICY_... 0: SLOWEST for histograms, UNIFORM for counters.
+  uint32_t policy;
+  // How many windows a bucket remembers, 4 to 19. 0: 11, which serves eight scrapers without loss.
+  uint32_t slots;
+  // The age in seconds after which an exemplar is not shown again, 1 to 86400; not less than the longest scrape
+  // interval. 0: 90.
+  uint32_t max_age_s;
+  // The least value that is offered, in the unit of the metric. 0: none.
+  double minimum_value;
+  // The part of the offers that is kept, above 0 and at most 1. 0: all.
+  double probability;
+  // SPANPIN_ADAPTIVE_...: sampling by where a value lies, for histograms: every offer above the p99 of a moving window,
+  // one in ten from the lower edge up to it, one in a hundred below; every one before there are 100 observations. 0: that of the
+  // registry, otherwise off.
+  uint32_t adaptive;
+  // The length of that window in seconds, 60 to 300. 0: 120.
+  uint32_t adaptive_window_s;
+  // The lower edge as a part of the p99, above 0 and at most 1, with SPANPIN_ADAPTIVE_OF_P99. 0: 0.8.
+  double adaptive_lower;
+  // A p99 of your own in place of that of the buckets; spanpin_family_set_p99 changes it. 0: that of the buckets.
+  double adaptive_p99;
+} spanpin_exemplar_rules;
+
+// How a registry is made. Zero in a field asks for the default: what the environment says, see
+// spanpin_environment_check, otherwise what stands here.
 typedef struct spanpin_registry_options {
   // Address space for all families and exemplars; pages become memory as they are used. 0: 256 MiB.
   size_t reserve_bytes;
@@ -121,6 +173,13 @@ typedef struct spanpin_registry_options {
   spanpin_str trace_id_label;
   // The exemplar label of span ids. Empty: span_id.
   spanpin_str span_id_label;
+  // How exemplars are chosen in families that do not say.
+  spanpin_exemplar_rules rules;
+  // Not 0: ids in explicit exemplars keep the names that they are given under, such as traceID; their values are
+  // written in the one format all the same. 0: every spelling becomes the two labels above.
+  uint8_t keep_names;
+  // Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
+  spanpin_str trace_url;
   // The path of the file that holds the segment, for processes that count together and counts that outlive a process:
   // made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
   spanpin_str segment;
@@ -130,13 +189,65 @@ typedef struct spanpin_registry_options {
   uint8_t strict;
 } spanpin_registry_options;
 
-// The reason of a failure, in memory of the caller. Written on failure only.
-typedef struct spanpin_error {
-  // The status the call returned.
-  int32_t code;
-  // What was wrong, the offending value, what is allowed. NUL-terminated UTF-8, cut to fit.
-  char message[508];
-} spanpin_error;
+// A span: who it is, and whether its trace is kept. Ids are the bytes of the wire, first byte first.
+typedef struct spanpin_trace_context {
+  // The trace id; not all zero.
+  uint8_t trace_id[16];
+  // The span id; not all zero.
+  uint8_t span_id[8];
+  // W3C trace flags; bit 0 is set for a sampled span. Set it when all you have is the ids.
+  uint8_t flags;
+} spanpin_trace_context;
+
+// A label of an exemplar.
+typedef struct spanpin_label {
+  // The name. Legacy names only: [a-zA-Z_][a-zA-Z0-9_]*; a label with another name is left out.
+  spanpin_str name;
+  // The value. Invalid UTF-8 is replaced by U+FFFD; a label with an empty value is left out.
+  spanpin_str value;
+} spanpin_label;
+
+// A request that took longer than its family's threshold. Valid during the call.
+typedef struct spanpin_slow_request {
+  // The name of the metric; that of a counter without _total.
+  spanpin_str metric;
+  // The value that was observed.
+  double value;
+  // The threshold that it is above.
+  double threshold;
+  // The span it was made in, sampled or not; NULL when there was none.
+  const spanpin_trace_context *trace;
+  // The first of labels_len labels of the series.
+  const spanpin_label *labels;
+  // The number of labels.
+  size_t labels_len;
+  // Where the trace is found; empty without a template or a span.
+  spanpin_str trace_url;
+} spanpin_slow_request;
+
+// Functions of the program's that a family calls, each with context first. They run in the observing thread, off the hot
+// path, at any time and from several threads at once; they may observe in turn. They must not unwind or jump out. What
+// they fail at is counted in spanpin_callback_errors_total; the observation counts in any case. NULL for none.
+typedef struct spanpin_hooks {
+  // What the functions get as their first argument. This library never looks behind it; it must stay as long as the
+  // registry.
+  void *context;
+  // Decides about what would be admitted otherwise: 0 refuses it, which is counted as dropped by filter.
+  int32_t (*filter)(void *context, double value, const spanpin_trace_context *trace);
+  // Adds labels to an exemplar about to be written, with spanpin_exemplar_labels_push; they come after those of the call.
+  // Whoever can scrape can read them. Returns 0, or another number for an error.
+  int32_t (*labels)(void *context, spanpin_exemplar_labels *labels);
+  // Is told of each offer that became an exemplar, for instance to mark its span so that a tail sampler keeps the trace.
+  // Returns 0, or another number for an error.
+  int32_t (*admitted)(void *context, double value, const spanpin_trace_context *trace);
+  // Is told of values above slow_request_threshold, sampled or not, of one in each window and series, by the calls that
+  // take a span or an exemplar. Returns 0, or another number for an error.
+  int32_t (*slow_request)(void *context, const spanpin_slow_request *request);
+  // The threshold, in the unit of the metric.
+  double slow_request_threshold;
+  // Where traces are found, with {trace_id} and perhaps {span_id} in it. Empty: that of the registry.
+  spanpin_str trace_url;
+} spanpin_hooks;
 
 // What a family is to be. Zero in a field asks for the default, except kind and name, which must be given.
 typedef struct spanpin_family_options {
@@ -157,32 +268,14 @@ typedef struct spanpin_family_options {
   const double *bounds;
   // The number of bounds.
   size_t bounds_len;
-  // Which spans may become exemplars: SPANPIN_FILTER_... 0: TRACE_BASED.
-  uint32_t filter;
-  // Which offer of a window is kept: SPANPIN_POLICY_... 0: SLOWEST for histograms, UNIFORM for counters.
-  uint32_t policy;
   // How many series the family may have; what comes after them is counted by a series whose label values are all
   // spanpin_overflow. 0: 2000.
   uint32_t max_series;
+  // How its exemplars are chosen.
+  spanpin_exemplar_rules rules;
+  // Functions of the program's that the family calls.
+  spanpin_hooks hooks;
 } spanpin_family_options;
-
-// A span: who it is, and whether its trace is kept. Ids are the bytes of the wire, first byte first.
-typedef struct spanpin_trace_context {
-  // The trace id; not all zero.
-  uint8_t trace_id[16];
-  // The span id; not all zero.
-  uint8_t span_id[8];
-  // W3C trace flags; bit 0 is set for a sampled span. Set it when all you have is the ids.
-  uint8_t flags;
-} spanpin_trace_context;
-
-// A label of an exemplar.
-typedef struct spanpin_label {
-  // The name. Legacy names only: [a-zA-Z_][a-zA-Z0-9_]*; a label with another name is left out.
-  spanpin_str name;
-  // The value. Invalid UTF-8 is replaced by U+FFFD; a label with an empty value is left out.
-  spanpin_str value;
-} spanpin_label;
 
 // What an observation points to: a span, labels, or both. Names and values of an exemplar have room for 128 code
 // points in all; over that, labels are dropped from the end, ids never.
@@ -216,6 +309,10 @@ typedef struct spanpin_series_view {
   uint32_t policy;
   // Not 0 for the series that takes what finds no place; what it counts is tallied as overflow too.
   uint32_t overflow;
+  // Not 0 when an offer that beats its window must still win a lot: spanpin_histogram_draw, spanpin_counter_draw.
+  uint32_t draws;
+  // The least value that is offered; NaN, which no value reaches, when none is.
+  double offer_from;
 } spanpin_series_view;
 
 // What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
@@ -269,6 +366,30 @@ typedef struct spanpin_segment_notice {
   // What to do about it.
   spanpin_str remedy;
 } spanpin_segment_notice;
+
+// One exemplar of a list.
+typedef struct spanpin_exemplar_record {
+  // The value that was observed.
+  double value;
+  // When, in Unix milliseconds.
+  uint64_t timestamp_ms;
+  // The span it points to. An id that it does not have is all zero.
+  spanpin_trace_context trace;
+  // The first of labels_len labels beside the ids.
+  const spanpin_label *labels;
+  // How many there are.
+  size_t labels_len;
+} spanpin_exemplar_record;
+
+// Exemplars of one series, newest first. Valid until spanpin_exemplar_list_free, also after its registry was freed.
+typedef struct spanpin_exemplar_list {
+  // The first of exemplars_len exemplars.
+  const spanpin_exemplar_record *exemplars;
+  // How many there are.
+  size_t exemplars_len;
+  // Belongs to the library.
+  void *owner;
+} spanpin_exemplar_list;
 
 // The call did what it says.
 #define SPANPIN_STATUS_OK 0
@@ -370,7 +491,17 @@ uint32_t spanpin_abi_version(void);
 // free it. Returns: never NULL. Since: 0.1.
 const char *spanpin_status_message(spanpin_status status);
 
-// Makes a registry. options may be NULL for the defaults. Threads: any. Allocates: address space for
+// Whether the environment variables that registries take defaults from have values that are allowed: OTEL_METRICS_EXEMPLAR_FILTER
+// and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when a registry is made, so that
+// a program always starts; log what this call says. Do not change the environment while it runs. Threads: any. Allocates: for
+// the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that is wrong. Since: 0.1.
+spanpin_status spanpin_environment_check(spanpin_error *error);
+
+// Whether the environment asks for spans to be marked, for bindings that mark them. Threads: any. Allocates: never.
+// Returns: 1 or 0; 0 for NULL. Since: 0.1.
+int32_t spanpin_registry_marks_spans(spanpin_registry *registry);
+
+// Makes a registry. options may be NULL for the defaults; see spanpin_environment_check for those of the process. Threads: any. Allocates: address space for
 // reserve_bytes, of which pages become memory as they are used. Ownership: free *out with spanpin_registry_free.
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY; with strict also SEGMENT_FULL and
 // UNSUPPORTED for a segment that cannot be used. Since: 0.1.
@@ -378,7 +509,7 @@ spanpin_status spanpin_registry_new(const spanpin_registry_options *options,
                                     spanpin_registry **out,
                                     spanpin_error *error);
 
-// The process's own registry, made with default options on the first call. Threads: any. Allocates: on the first
+// The process's own registry, made with the defaults of the process on the first call. Threads: any. Allocates: on the first
 // call. Ownership: never freed; spanpin_registry_free leaves it alone. Returns: NULL when out of memory. Since: 0.1.
 spanpin_registry *spanpin_registry_default(void);
 
@@ -392,6 +523,14 @@ void spanpin_registry_free(spanpin_registry *registry);
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 spanpin_status spanpin_registry_set_clock(spanpin_registry *registry, uint64_t wall_ms, uint64_t mono_ms);
 
+// Adds a label to an exemplar, from the function labels of spanpin_hooks. It obeys the same limits as labels of a call:
+// 128 code points with the ids, the first of a name wins, a name must match [a-zA-Z_][a-zA-Z0-9_]*. Text that is not
+// UTF-8 is an error. Threads: that of the call. Allocates: never. Ownership: the texts are copied.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER, INVALID_UTF8. Since: 0.1.
+spanpin_status spanpin_exemplar_labels_push(spanpin_exemplar_labels *labels,
+                                            spanpin_str name,
+                                            spanpin_str value);
+
 // Registers a family: makes its name known and gives it a place on every page, in the order of registration. A family
 // without labels has its one series from now on. Threads: any. Allocates: yes. Ownership: *out lives as long as the
 // registry; options is read during the call.
@@ -402,6 +541,11 @@ spanpin_status spanpin_family_register(spanpin_registry *registry,
                                        const spanpin_family_options *options,
                                        spanpin_family **out,
                                        spanpin_error *error);
+
+// Sets the p99 of adaptive sampling in place of that of the buckets, which comes back with NaN or an infinity. A family
+// that does not sample adaptively is left as it is. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_family_set_p99(const spanpin_family *family, double p99);
 
 // The histogram of these label values, made on the first call: the same values give the same pointer. Values stand
 // in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
@@ -442,7 +586,7 @@ spanpin_status spanpin_histogram_observe_traceparent(const spanpin_histogram *hi
                                                      size_t traceparent_len);
 
 // Counts value with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
-// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+// offers. Ids are recognised among the labels: docs/c-abi.md has the spellings. NULL, or an exemplar without
 // span and labels, only counts; the filter ALWAYS_OFF drops it. Labels over 128 code points, ids included, are
 // dropped from the end. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a lock. Allocates:
 // only for a label that is not UTF-8. Ownership: exemplar is read during the call. Returns: as
@@ -456,17 +600,34 @@ spanpin_status spanpin_histogram_observe_exemplar(const spanpin_histogram *histo
 spanpin_status spanpin_histogram_view(const spanpin_histogram *histogram, spanpin_series_view *out);
 
 // Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the
-// bucket's gate, the budget and the filter. seed is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
+// bucket's gate, the budget and the filters. seed is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
 // and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero and a bucket that does not exist are ignored.
-// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
-void spanpin_histogram_offer(const spanpin_histogram *histogram,
-                             uint32_t bucket,
-                             double value,
-                             uint64_t seed,
-                             uint64_t trace_high,
-                             uint64_t trace_low,
-                             uint64_t span,
-                             uint32_t flags);
+// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
+int32_t spanpin_histogram_offer(const spanpin_histogram *histogram,
+                                uint32_t bucket,
+                                double value,
+                                uint64_t seed,
+                                uint64_t trace_high,
+                                uint64_t trace_low,
+                                uint64_t span,
+                                uint32_t flags);
+
+// spanpin_histogram_offer with labels besides: of offer the span and the labels are taken. Labels over 128 code points are
+// dropped from the end. Threads: any. Allocates: only for a label that is not UTF-8. Returns: 1 if the exemplar was
+// written, otherwise 0. Since: 0.1.
+int32_t spanpin_histogram_offer_labels(const spanpin_histogram *histogram,
+                                       uint32_t bucket,
+                                       double value,
+                                       uint64_t seed,
+                                       const spanpin_exemplar *offer);
+
+// The lot of an offer whose gate passed, when the view says that the family draws: adaptive sampling and probability. Comes
+// before the budget and the look at the span. Threads: any. Allocates: never. Returns: 1 to go on; 0, and counted as dropped
+// by filter, to leave it. Since: 0.1.
+int32_t spanpin_histogram_draw(const spanpin_histogram *histogram,
+                               uint32_t bucket,
+                               double value,
+                               uint64_t seed);
 
 // spanpin_histogram_observe_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply.
 // Ids are as in spanpin_histogram_offer; with an id of zero the value is counted and the exemplar dropped. Threads: any,
@@ -524,7 +685,7 @@ spanpin_status spanpin_counter_add_traceparent(const spanpin_counter *counter,
                                                size_t traceparent_len);
 
 // Adds amount with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
-// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+// offers. Ids are recognised among the labels: docs/c-abi.md has the spellings. NULL, or an exemplar without
 // span and labels, only adds; the filter ALWAYS_OFF drops it. Amounts: as in spanpin_counter_add. Labels over 128 code
 // points, ids included, are dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not
 // UTF-8. Ownership: exemplar is read during the call. Returns: as spanpin_counter_add_trace. Since: 0.1.
@@ -537,16 +698,31 @@ spanpin_status spanpin_counter_add_exemplar(const spanpin_counter *counter,
 spanpin_status spanpin_counter_view(const spanpin_counter *counter, spanpin_series_view *out);
 
 // Offers the span of an addition that the caller has made in the segment itself, after it has looked at the gate, the
-// budget and the filter. seed is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
+// budget and the filters. seed is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
 // and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero are ignored.
-// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
-void spanpin_counter_offer(const spanpin_counter *counter,
-                           double amount,
-                           uint64_t seed,
-                           uint64_t trace_high,
-                           uint64_t trace_low,
-                           uint64_t span,
-                           uint32_t flags);
+// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
+int32_t spanpin_counter_offer(const spanpin_counter *counter,
+                              double amount,
+                              uint64_t seed,
+                              uint64_t trace_high,
+                              uint64_t trace_low,
+                              uint64_t span,
+                              uint32_t flags);
+
+// spanpin_counter_offer with labels besides: of offer the span and the labels are taken. Labels over 128 code points are
+// dropped from the end. Threads: any. Allocates: only for a label that is not UTF-8. Returns: 1 if the exemplar was
+// written, otherwise 0. Since: 0.1.
+int32_t spanpin_counter_offer_labels(const spanpin_counter *counter,
+                                     double amount,
+                                     uint64_t seed,
+                                     const spanpin_exemplar *offer);
+
+// The lot of an offer whose gate passed, when the view says that the family draws: adaptive sampling and probability. Comes
+// before the budget and the look at the span. Threads: any. Allocates: never. Returns: 1 to go on; 0, and counted as dropped
+// by filter, to leave it. Since: 0.1.
+int32_t spanpin_counter_draw(const spanpin_counter *counter,
+                             double amount,
+                             uint64_t seed);
 
 // spanpin_counter_add_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply. Ids
 // are as in spanpin_counter_offer; with an id of zero the amount is added and the exemplar dropped. Threads: any, without
@@ -621,6 +797,30 @@ spanpin_status spanpin_registry_take_segment_notice(spanpin_registry *registry,
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 spanpin_status spanpin_registry_segment_path(spanpin_registry *registry,
                                              spanpin_str *out);
+
+// Every exemplar that the histogram's buckets hold, newest first: up to slots winners for each bucket, whatever their age.
+// Takes nothing from any scraper. Threads: any. Allocates: the list. Ownership: release *out with
+// spanpin_exemplar_list_free. Returns: SPANPIN_STATUS_OK, NULL_POINTER, OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_histogram_exemplars(const spanpin_histogram *histogram,
+                                           spanpin_exemplar_list *out,
+                                           spanpin_error *error);
+
+// Every exemplar that the counter holds, newest first. All else: as spanpin_histogram_exemplars. Since: 0.1.
+spanpin_status spanpin_counter_exemplars(const spanpin_counter *counter,
+                                         spanpin_exemplar_list *out,
+                                         spanpin_error *error);
+
+// Releases a list and clears *list, so a second call does nothing; NULL is allowed. Threads: any, one at a time for one
+// list. Ownership: takes the list. Since: 0.1.
+void spanpin_exemplar_list_free(spanpin_exemplar_list *list);
+
+// Writes every exemplar that the registry holds as JSON, in the shape of Prometheus' answer to query_exemplars: for each
+// sample its labels and its exemplars, oldest first. Takes nothing from any scraper. Threads: any. Allocates: the page.
+// Ownership: release *out with spanpin_scrape_result_free.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER, OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_exemplars_json(spanpin_registry *registry,
+                                      spanpin_scrape_result *out,
+                                      spanpin_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

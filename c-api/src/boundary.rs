@@ -6,14 +6,15 @@
 
 use alloc::alloc::{Layout, alloc};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ffi::{c_char, c_void};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use spanpin::buffer::Buffer;
+use spanpin::buffer::filled;
 use spanpin::raw::{Family, Series};
-use spanpin::{Error, ErrorCode, Registry, RegistryOptions, Scrape, ScraperIdentity};
+use spanpin::{Error, ErrorCode, Exemplar, Registry};
 
 use crate::exemplar::spanpin_trace_context;
 use crate::status::{SPANPIN_STATUS_OK, of, spanpin_status};
@@ -47,6 +48,11 @@ impl<T> Array<T> {
         // SAFETY: the pointer is aligned, not NULL, and the length fits the address space – checked above. It is
         // readable for `len` elements during the call – promised by C, which alone makes an `Array`.
         Ok(unsafe { core::slice::from_raw_parts(self.0, len) })
+    }
+
+    /// An array of this library's own, valid as long as `elements`; C is told how long.
+    pub(crate) fn of(elements: &[T]) -> Self {
+        Array(elements.as_ptr())
     }
 
     /// Whether the pointer is NULL.
@@ -89,6 +95,35 @@ pub(crate) fn text_bytes<'a>(ptr: &'a Array<c_char>, len: usize, what: &'static 
     Ok(unsafe { core::slice::from_raw_parts(chars.as_ptr().cast(), chars.len()) })
 }
 
+/// A pointer that a program's callbacks get back. This library never looks behind it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct Context(*mut c_void);
+
+// SAFETY: the pointer is only handed back to the program's own callbacks, of which C is told that they are called from
+// any thread.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+/// The value of an environment variable, if it is set to UTF-8.
+#[cfg(unix)]
+pub(crate) fn environment<'a>(name: &core::ffi::CStr) -> Option<&'a str> {
+    // SAFETY: the name ends in NUL. C is told not to change the environment while a registry is made.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: getenv answered with a text that ends in NUL, and which stays while the environment does.
+    unsafe { core::ffi::CStr::from_ptr(value) }.to_str().ok()
+}
+
+/// There is no environment to read.
+#[cfg(not(unix))]
+pub(crate) fn environment<'a>(_name: &core::ffi::CStr) -> Option<&'a str> {
+    None
+}
+
 /// A label of an exemplar.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -100,6 +135,11 @@ pub struct spanpin_label {
 }
 
 impl spanpin_label {
+    /// A label of this library's own, valid as long as its texts; C is told how long.
+    pub(crate) fn of(name: &str, value: &str) -> Self {
+        Self { name: spanpin_str::of(name), value: spanpin_str::of(value) }
+    }
+
     pub(crate) fn name(&self) -> Result<&[u8], Error> {
         self.name.bytes("a label's name")
     }
@@ -124,6 +164,10 @@ pub struct spanpin_exemplar<'a> {
 impl spanpin_exemplar<'_> {
     pub(crate) fn trace(&self) -> Option<&spanpin_trace_context> {
         self.trace
+    }
+
+    pub(crate) fn has_labels(&self) -> bool {
+        self.labels_len != 0
     }
 
     pub(crate) fn labels(&self) -> Result<&[spanpin_label], Error> {
@@ -177,7 +221,7 @@ pub(crate) fn place<'a, T>(out: Out<'a, T>, what: &'static str) -> Result<&'a mu
 }
 
 #[cold]
-fn null(what: &'static str) -> Error {
+pub(crate) fn null(what: &'static str) -> Error {
     Error::quoting(ErrorCode::NullPointer, "", what, " is NULL")
 }
 
@@ -283,117 +327,6 @@ handles! {
     spanpin_gauge: Series;
 }
 
-/// How a registry is made. Zero everywhere asks for the defaults.
-#[repr(C)]
-pub struct spanpin_registry_options {
-    /// Address space for all families and exemplars; pages become memory as they are used. 0: 256 MiB.
-    reserve_bytes: usize,
-    /// The most memory exemplars may take. 0: 64 MiB.
-    exemplar_bytes: usize,
-    /// Not 0: pages do not end with the registry's own spanpin_* metrics.
-    self_metrics_off: u8,
-    /// How scrapers are told apart: SPANPIN_SCRAPER_IDENTITY_... 0: by address.
-    scraper_identity: u8,
-    /// The exemplar label of trace ids. Empty: trace_id.
-    trace_id_label: spanpin_str,
-    /// The exemplar label of span ids. Empty: span_id.
-    span_id_label: spanpin_str,
-    /// The path of the file that holds the segment, for processes that count together and counts that outlive a process:
-    /// made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
-    segment: spanpin_str,
-    /// The permission bits of that file; a file that allows more is not used. 0: 0600.
-    segment_mode: u32,
-    /// Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
-    strict: u8,
-}
-
-impl spanpin_registry_options {
-    /// The core's options. A C program that wants none of the exemplar memory switches the filter off instead.
-    pub(crate) fn core(&self) -> Result<RegistryOptions<'_>, Error> {
-        let mut options = RegistryOptions { self_metrics: self.self_metrics_off == 0, ..RegistryOptions::default() };
-        if self.reserve_bytes != 0 {
-            options.reserve_bytes = self.reserve_bytes;
-        }
-        if self.exemplar_bytes != 0 {
-            options.exemplar_bytes = self.exemplar_bytes;
-        }
-        options.scraper_identity = match self.scraper_identity {
-            0 | 1 => ScraperIdentity::Address,
-            2 => ScraperIdentity::None,
-            other => return Err(bad_number("scraper_identity", other.into(), "0, 1 (by address) or 2 (none)")),
-        };
-        let trace_id_label = self.trace_id_label.text("trace_id_label")?;
-        if !trace_id_label.is_empty() {
-            options.trace_id_label = trace_id_label;
-        }
-        let span_id_label = self.span_id_label.text("span_id_label")?;
-        if !span_id_label.is_empty() {
-            options.span_id_label = span_id_label;
-        }
-        let segment = self.segment.text("segment")?;
-        if !segment.is_empty() {
-            options.segment = Some(segment);
-        }
-        if self.segment_mode != 0 {
-            options.segment_mode = self.segment_mode;
-        }
-        options.strict = self.strict != 0;
-        Ok(options)
-    }
-}
-
-/// The error for a number that is none of those allowed.
-pub(crate) fn bad_number(what: &str, number: u32, allowed: &str) -> Error {
-    let mut message = Buffer::new();
-    message.put_str(what);
-    message.put_str(" is ");
-    message.put_u64(number.into());
-    message.put_str(": it must be ");
-    message.put_str(allowed);
-    Error::new(ErrorCode::InvalidOption, message)
-}
-
-/// What a family is to be. Zero in a field asks for the default, except `kind` and `name`, which must be given.
-#[repr(C)]
-pub struct spanpin_family_options {
-    /// SPANPIN_KIND_COUNTER, SPANPIN_KIND_GAUGE or SPANPIN_KIND_HISTOGRAM.
-    pub(crate) kind: u32,
-    /// The name, [a-zA-Z_:][a-zA-Z0-9_:]*. A counter's may end in _total or not; the page has that once.
-    pub(crate) name: spanpin_str,
-    /// The help text; empty for none.
-    pub(crate) help: spanpin_str,
-    /// The unit; the name must then end in _ and the unit. Empty for none.
-    pub(crate) unit: spanpin_str,
-    /// The first of the label names; may be NULL when there are none.
-    label_names: Array<spanpin_str>,
-    /// The number of label names.
-    label_names_len: usize,
-    /// The upper bounds of a histogram's buckets, strictly increasing. A last one of +Inf is implied and may be left
-    /// out. NULL with length 0: 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10.
-    bounds: Array<f64>,
-    /// The number of bounds.
-    bounds_len: usize,
-    /// Which spans may become exemplars: SPANPIN_FILTER_... 0: TRACE_BASED.
-    pub(crate) filter: u32,
-    /// Which offer of a window is kept: SPANPIN_POLICY_... 0: SLOWEST for histograms, UNIFORM for counters.
-    pub(crate) policy: u32,
-    /// How many series the family may have; what comes after them is counted by a series whose label values are all
-    /// spanpin_overflow. 0: 2000.
-    pub(crate) max_series: u32,
-}
-
-impl spanpin_family_options {
-    pub(crate) fn label_names(&self) -> Result<&[spanpin_str], Error> {
-        self.label_names.elements(self.label_names_len, "label_names")
-    }
-
-    /// The bounds, or nothing for the default ones. A pointer with length 0 asks for a histogram without bounds.
-    pub(crate) fn bounds(&self) -> Result<Option<&[f64]>, Error> {
-        let bounds = self.bounds.elements(self.bounds_len, "bounds")?;
-        Ok(if self.bounds.is_null() { None } else { Some(bounds) })
-    }
-}
-
 /// What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
 /// Exemplars are shown once to each scraper, so tell them apart: with a name of your own in `scraper`, or by the last
 /// four fields, from the HTTP request.
@@ -434,14 +367,14 @@ pub struct spanpin_scrape_result {
 
 impl spanpin_scrape_result {
     /// Hands a page to C.
-    pub(crate) fn of(scrape: Scrape) -> Result<Self, Error> {
-        let scrape = boxed(scrape)?;
+    pub(crate) fn of(body: Vec<u8>, content_type: &'static str, content_encoding: &'static str) -> Result<Self, Error> {
+        let body = boxed(body)?;
         Ok(Self {
-            body: Array(scrape.body().as_ptr()),
-            body_len: scrape.body().len(),
-            content_type: spanpin_str::of(scrape.content_type()),
-            content_encoding: spanpin_str::of(scrape.content_encoding()),
-            owner: Box::into_raw(scrape).cast(),
+            body: Array(body.as_ptr()),
+            body_len: body.len(),
+            content_type: spanpin_str::of(content_type),
+            content_encoding: spanpin_str::of(content_encoding),
+            owner: Box::into_raw(body).cast(),
         })
     }
 
@@ -455,7 +388,90 @@ impl spanpin_scrape_result {
         if !owner.is_null() {
             // SAFETY: `owner` is the box that `of` gave away; it was set to NULL, so it comes back only once – and C
             // promises that it made no copy of a result to free twice.
-            drop(unsafe { Box::from_raw(owner.cast::<Scrape>()) });
+            drop(unsafe { Box::from_raw(owner.cast::<Vec<u8>>()) });
+        }
+    }
+}
+
+/// Exemplars of one series, newest first. Valid until spanpin_exemplar_list_free, also after its registry was freed.
+#[repr(C)]
+pub struct spanpin_exemplar_list {
+    /// The first of `exemplars_len` exemplars.
+    exemplars: Array<spanpin_exemplar_record>,
+    /// How many there are.
+    exemplars_len: usize,
+    /// Belongs to the library.
+    owner: *mut c_void,
+}
+
+/// One exemplar of a list.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct spanpin_exemplar_record {
+    /// The value that was observed.
+    pub(crate) value: f64,
+    /// When, in Unix milliseconds.
+    pub(crate) timestamp_ms: u64,
+    /// The span it points to. An id that it does not have is all zero.
+    pub(crate) trace: spanpin_trace_context,
+    /// The first of `labels_len` labels beside the ids.
+    labels: Array<spanpin_label>,
+    /// How many there are.
+    labels_len: usize,
+}
+
+/// What a list points into.
+struct ListOwner {
+    records: Vec<spanpin_exemplar_record>,
+    /// Whose labels' texts lie in `exemplars`.
+    _labels: Vec<spanpin_label>,
+    _exemplars: Vec<Exemplar>,
+}
+
+impl spanpin_exemplar_list {
+    /// Hands exemplars to C.
+    pub(crate) fn of(exemplars: Vec<Exemplar>) -> Result<Self, Error> {
+        let count = exemplars.iter().map(|exemplar| exemplar.labels.len()).fold(0, usize::saturating_add);
+        let mut labels = filled(spanpin_label::of("", ""), count)?;
+        let nothing = spanpin_exemplar_record {
+            value: 0.0,
+            timestamp_ms: 0,
+            trace: spanpin_trace_context { trace_id: [0; 16], span_id: [0; 8], flags: 0 },
+            labels: Array(ptr::null()),
+            labels_len: 0,
+        };
+        let mut records = filled(nothing, exemplars.len())?;
+        let mut rest = labels.as_mut_slice();
+        for (record, exemplar) in records.iter_mut().zip(&exemplars) {
+            let (own, behind) = rest.split_at_mut_checked(exemplar.labels.len()).unwrap_or_default();
+            for (to, (name, value)) in own.iter_mut().zip(&exemplar.labels) {
+                *to = spanpin_label::of(name, value);
+            }
+            record.value = exemplar.value;
+            record.timestamp_ms = exemplar.timestamp_ms;
+            record.trace.trace_id = exemplar.trace_id.map_or([0; 16], |id| id.to_bytes());
+            record.trace.span_id = exemplar.span_id.map_or([0; 8], |id| id.to_bytes());
+            record.labels = Array(own.as_ptr());
+            record.labels_len = own.len();
+            rest = behind;
+        }
+        let owner = boxed(ListOwner { records, _labels: labels, _exemplars: exemplars })?;
+        Ok(Self {
+            exemplars: Array(owner.records.as_ptr()),
+            exemplars_len: owner.records.len(),
+            owner: Box::into_raw(owner).cast(),
+        })
+    }
+
+    /// Takes the list back, and leaves an empty one.
+    pub(crate) fn clear(&mut self) {
+        let owner = core::mem::replace(&mut self.owner, ptr::null_mut());
+        self.exemplars = Array(ptr::null());
+        self.exemplars_len = 0;
+        if !owner.is_null() {
+            // SAFETY: `owner` is the box that `of` gave away; it was set to NULL, so it comes back only once – and C
+            // promises that it made no copy of a list to free twice.
+            drop(unsafe { Box::from_raw(owner.cast::<ListOwner>()) });
         }
     }
 }
@@ -482,6 +498,10 @@ pub struct spanpin_series_view {
     pub(crate) policy: u32,
     /// Not 0 for the series that takes what finds no place; what it counts is tallied as overflow too.
     pub(crate) overflow: u32,
+    /// Not 0 when an offer that beats its window must still win a lot: spanpin_histogram_draw, spanpin_counter_draw.
+    pub(crate) draws: u32,
+    /// The least value that is offered; NaN, which no value reaches, when none is.
+    pub(crate) offer_from: f64,
 }
 
 impl spanpin_series_view {
@@ -497,6 +517,8 @@ impl spanpin_series_view {
             filter: view.filter as u32,
             policy: view.policy as u32,
             overflow: view.overflow.into(),
+            draws: view.draws.into(),
+            offer_from: view.offer_from,
         }
     }
 }

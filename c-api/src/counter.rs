@@ -8,7 +8,7 @@ use crate::boundary::{
     Array, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
     spanpin_series_view, spanpin_str,
 };
-use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
 
@@ -69,6 +69,14 @@ pub extern "C" fn spanpin_counter_add_trace(
 ) -> spanpin_status {
     let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &counter.core;
+    if let Some(trace) = bare(offer) {
+        series.add_with(amount, || trace.context());
+        return SPANPIN_STATUS_OK;
+    }
+    if offer.is_none() {
+        series.add(amount);
+        return SPANPIN_STATUS_OK;
+    }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.add(amount),
@@ -76,7 +84,7 @@ pub extern "C" fn spanpin_counter_add_trace(
             series.add(amount);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -98,7 +106,7 @@ pub extern "C" fn spanpin_counter_add_traceparent(
 }
 
 /// Adds `amount` with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
-/// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+/// offers. Ids are recognised among the labels: docs/c-abi.md has the spellings. NULL, or an exemplar without
 /// span and labels, only adds; the filter ALWAYS_OFF drops it. Amounts: as in spanpin_counter_add. Labels over 128 code
 /// points, ids included, are dropped from the end. Threads: any, without a lock. Allocates: only for a label that is not
 /// UTF-8. Ownership: `exemplar` is read during the call. Returns: as spanpin_counter_add_trace. Since: 0.1.
@@ -118,7 +126,7 @@ pub extern "C" fn spanpin_counter_add_exemplar(
             series.add(amount);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -138,9 +146,9 @@ pub extern "C" fn spanpin_counter_view(
 }
 
 /// Offers the span of an addition that the caller has made in the segment itself, after it has looked at the gate, the
-/// budget and the filter. `seed` is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
+/// budget and the filters. `seed` is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7
 /// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero are ignored.
-/// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
+/// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_offer(
     counter: Option<&spanpin_counter>,
@@ -150,12 +158,37 @@ pub extern "C" fn spanpin_counter_offer(
     trace_low: u64,
     span: u64,
     flags: u32,
-) {
-    if let Some(counter) = counter
-        && let Some(context) = offer_context(&counter.core, trace_high, trace_low, span, flags)
-    {
-        counter.core.offer_ids(0, amount, seed, context);
+) -> i32 {
+    let Some(counter) = counter else { return 0 };
+    let context = offer_context(&counter.core, trace_high, trace_low, span, flags);
+    context.is_some_and(|context| counter.core.offer_ids(0, amount, seed, context)).into()
+}
+
+/// spanpin_counter_offer with labels besides: of `offer` the span and the labels are taken. Labels over 128 code points are
+/// dropped from the end. Threads: any. Allocates: only for a label that is not UTF-8. Returns: 1 if the exemplar was
+/// written, otherwise 0. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_offer_labels(
+    counter: Option<&spanpin_counter>,
+    amount: f64,
+    seed: u64,
+    offer: Option<&spanpin_exemplar<'_>>,
+) -> i32 {
+    let Some(counter) = counter else { return 0 };
+    match pointed(&counter.core, offer) {
+        Ok(Pointed { trace: Some(trace), labels }) => {
+            counter.core.offer_ids_labels(0, amount, seed, trace, labels.pairs()).into()
+        }
+        _ => 0,
     }
+}
+
+/// The lot of an offer whose gate passed, when the view says that the family draws: adaptive sampling and probability. Comes
+/// before the budget and the look at the span. Threads: any. Allocates: never. Returns: 1 to go on; 0, and counted as dropped
+/// by filter, to leave it. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_counter_draw(counter: Option<&spanpin_counter>, amount: f64, seed: u64) -> i32 {
+    counter.is_some_and(|counter| counter.core.draw(0, amount, seed)).into()
 }
 
 /// spanpin_counter_add_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply. Ids
@@ -174,7 +207,7 @@ pub extern "C" fn spanpin_counter_add_exemplar_ids(
     match offer_context(&counter.core, trace_high, trace_low, span, flags) {
         Some(context) => counter.core.add_exemplar_ids(amount, context, core::iter::empty()),
         None => counter.core.add(amount),
-    }
+    };
 }
 
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.

@@ -22,6 +22,18 @@ pub struct spanpin_trace_context {
 }
 
 impl spanpin_trace_context {
+    /// Whether neither id is all zero.
+    #[inline]
+    fn is_valid(&self) -> bool {
+        u128::from_ne_bytes(self.trace_id) != 0 && u64::from_ne_bytes(self.span_id) != 0
+    }
+
+    /// The context of valid ids.
+    pub(crate) fn context(&self) -> Option<TraceContext> {
+        let ids = TraceId::from_bytes(self.trace_id).zip(SpanId::from_bytes(self.span_id));
+        ids.map(|(trace, span)| TraceContext::new(trace, span, self.flags))
+    }
+
     fn check(&self) -> Result<TraceContext, Error> {
         let trace = TraceId::from_bytes(self.trace_id);
         let trace = trace.ok_or_else(|| Error::fixed(ErrorCode::InvalidTraceId, "the trace id is all zero"))?;
@@ -98,6 +110,13 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// The span of an offer that has a valid one and no labels, which needs no further look before its gate.
+#[inline]
+pub(crate) fn bare<'a>(offer: Option<&'a spanpin_exemplar<'_>>) -> Option<&'a spanpin_trace_context> {
+    let offer = offer?;
+    offer.trace().filter(|trace| !offer.has_labels() && trace.is_valid())
+}
+
 /// A span and labels, checked.
 pub(crate) struct Pointed<'a> {
     pub(crate) trace: Option<TraceContext>,
@@ -116,12 +135,12 @@ pub(crate) fn pointed<'a>(series: &Series, exemplar: Option<&'a spanpin_exemplar
 pub(crate) fn with_traceparent(
     text: &Array<c_char>,
     len: usize,
-    record: impl FnOnce(&str) -> Result<(), Error>,
-    plain: impl FnOnce(),
+    record: impl FnOnce(&str) -> Result<bool, Error>,
+    plain: impl FnOnce() -> bool,
 ) -> spanpin_status {
     match text_bytes(text, len, "traceparent") {
         // The core refuses and counts the stand-in as it does any other malformed header.
-        Ok(bytes) => done(record(core::str::from_utf8(bytes).unwrap_or("not ASCII text")), None),
+        Ok(bytes) => done(record(core::str::from_utf8(bytes).unwrap_or("not ASCII text")).map(|_| ()), None),
         Err(error) => {
             plain();
             done(Err(error), None)

@@ -4,10 +4,8 @@ use spanpin::buffer::filled;
 use spanpin::raw::{FamilyOptions, Series};
 use spanpin::{Error, ErrorCode, Filter, Kind, Policy};
 
-use crate::boundary::{
-    Array, Out, bad_number, done, handle, place, spanpin_error, spanpin_family, spanpin_family_options,
-    spanpin_registry, spanpin_str,
-};
+use crate::boundary::{Array, Out, done, handle, place, spanpin_error, spanpin_family, spanpin_registry, spanpin_str};
+use crate::options::{bad_number, spanpin_family_options};
 use crate::status::spanpin_status;
 use crate::text::Repaired;
 
@@ -66,29 +64,33 @@ pub extern "C" fn spanpin_family_register(
         }
         let kind = Kind::from_u32(options.kind);
         let kind = kind.ok_or_else(|| bad_number("kind", options.kind, "1 (counter), 2 (gauge) or 3 (histogram)"))?;
-        let family = registry.register_raw(&FamilyOptions {
+        let family_options = FamilyOptions {
             kind,
             name: options.name.text("name")?,
             help: options.help.text("help")?,
             unit: options.unit.text("unit")?,
             label_names: &label_names,
             bounds: options.bounds()?,
-            filter: choice(options.filter, Filter::from_u32, "filter", "0 to 3 (SPANPIN_FILTER_...)")?,
-            policy: choice(options.policy, Policy::from_u32, "policy", "0 to 3 (SPANPIN_POLICY_...)")?,
+            rules: options.rules.core()?,
             max_series: Some(options.max_series).filter(|most| *most != 0),
-        })?;
+        };
+        let family = registry.register_raw(&family_options, options.hooks.core()?)?;
         out.write(spanpin_family::pointer(family));
         Ok(())
     };
     done(register(), error)
 }
 
-/// A numbered choice; 0 leaves it to the library.
-fn choice<T>(number: u32, known: impl Fn(u32) -> Option<T>, what: &str, allowed: &str) -> Result<Option<T>, Error> {
-    match number {
-        0 => Ok(None),
-        number => known(number).map(Some).ok_or_else(|| bad_number(what, number, allowed)),
-    }
+/// Sets the p99 of adaptive sampling in place of that of the buckets, which comes back with NaN or an infinity. A family
+/// that does not sample adaptively is left as it is. Threads: any. Allocates: never.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_family_set_p99(family: Option<&spanpin_family>, p99: f64) -> spanpin_status {
+    let set = || {
+        handle(family, "family")?.core.set_p99(p99);
+        Ok(())
+    };
+    done(set(), None)
 }
 
 /// The series of a family with these label values.

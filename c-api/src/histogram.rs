@@ -8,7 +8,7 @@ use crate::boundary::{
     Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
     spanpin_series_view, spanpin_str,
 };
-use crate::exemplar::{Pointed, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
 
@@ -63,6 +63,14 @@ pub extern "C" fn spanpin_histogram_observe_trace(
 ) -> spanpin_status {
     let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &histogram.core;
+    if let Some(trace) = bare(offer) {
+        series.observe_with(value, || trace.context());
+        return SPANPIN_STATUS_OK;
+    }
+    if offer.is_none() {
+        series.observe(value);
+        return SPANPIN_STATUS_OK;
+    }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.observe(value),
@@ -70,7 +78,7 @@ pub extern "C" fn spanpin_histogram_observe_trace(
             series.observe(value);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -97,7 +105,7 @@ pub extern "C" fn spanpin_histogram_observe_traceparent(
 }
 
 /// Counts `value` with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
-/// offers. Labels named trace_id and span_id whose values are hexadecimal ids become ids. NULL, or an exemplar without
+/// offers. Ids are recognised among the labels: docs/c-abi.md has the spellings. NULL, or an exemplar without
 /// span and labels, only counts; the filter ALWAYS_OFF drops it. Labels over 128 code points, ids included, are
 /// dropped from the end. Edge values: as in spanpin_histogram_observe_trace. Threads: any, without a lock. Allocates:
 /// only for a label that is not UTF-8. Ownership: `exemplar` is read during the call. Returns: as
@@ -118,7 +126,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar(
             series.observe(value);
             return done(Err(error), None);
         }
-    }
+    };
     SPANPIN_STATUS_OK
 }
 
@@ -138,9 +146,9 @@ pub extern "C" fn spanpin_histogram_view(
 }
 
 /// Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the
-/// bucket's gate, the budget and the filter. `seed` is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
+/// bucket's gate, the budget and the filters. `seed` is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
 /// and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero and a bucket that does not exist are ignored.
-/// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
+/// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_offer(
     histogram: Option<&spanpin_histogram>,
@@ -151,12 +159,43 @@ pub extern "C" fn spanpin_histogram_offer(
     trace_low: u64,
     span: u64,
     flags: u32,
-) {
-    if let Some(histogram) = histogram
-        && let Some(context) = offer_context(&histogram.core, trace_high, trace_low, span, flags)
-    {
-        histogram.core.offer_ids(bucket, value, seed, context);
+) -> i32 {
+    let Some(histogram) = histogram else { return 0 };
+    let context = offer_context(&histogram.core, trace_high, trace_low, span, flags);
+    context.is_some_and(|context| histogram.core.offer_ids(bucket, value, seed, context)).into()
+}
+
+/// spanpin_histogram_offer with labels besides: of `offer` the span and the labels are taken. Labels over 128 code points are
+/// dropped from the end. Threads: any. Allocates: only for a label that is not UTF-8. Returns: 1 if the exemplar was
+/// written, otherwise 0. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_offer_labels(
+    histogram: Option<&spanpin_histogram>,
+    bucket: u32,
+    value: f64,
+    seed: u64,
+    offer: Option<&spanpin_exemplar<'_>>,
+) -> i32 {
+    let Some(histogram) = histogram else { return 0 };
+    match pointed(&histogram.core, offer) {
+        Ok(Pointed { trace: Some(trace), labels }) => {
+            histogram.core.offer_ids_labels(bucket, value, seed, trace, labels.pairs()).into()
+        }
+        _ => 0,
     }
+}
+
+/// The lot of an offer whose gate passed, when the view says that the family draws: adaptive sampling and probability. Comes
+/// before the budget and the look at the span. Threads: any. Allocates: never. Returns: 1 to go on; 0, and counted as dropped
+/// by filter, to leave it. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_draw(
+    histogram: Option<&spanpin_histogram>,
+    bucket: u32,
+    value: f64,
+    seed: u64,
+) -> i32 {
+    histogram.is_some_and(|histogram| histogram.core.draw(bucket, value, seed)).into()
 }
 
 /// spanpin_histogram_observe_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply.
@@ -175,7 +214,7 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
     match offer_context(&histogram.core, trace_high, trace_low, span, flags) {
         Some(context) => histogram.core.observe_exemplar_ids(value, context, core::iter::empty()),
         None => histogram.core.observe(value),
-    }
+    };
 }
 
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.

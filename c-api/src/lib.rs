@@ -17,7 +17,11 @@ mod version;
 
 mod status;
 
+mod options;
+
 mod registry;
+
+mod hooks;
 
 mod family;
 
@@ -32,9 +36,11 @@ mod exemplar;
 mod scrape;
 mod segment;
 
+mod history;
+
 pub use boundary::{
-    Array, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_family_options, spanpin_gauge,
-    spanpin_histogram, spanpin_label, spanpin_registry, spanpin_registry_options, spanpin_scrape_options,
+    Array, Context, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_exemplar_list, spanpin_exemplar_record,
+    spanpin_family, spanpin_gauge, spanpin_histogram, spanpin_label, spanpin_registry, spanpin_scrape_options,
     spanpin_scrape_result, spanpin_series_view, spanpin_str,
 };
 pub use counter::*;
@@ -42,6 +48,9 @@ pub use exemplar::*;
 pub use family::*;
 pub use gauge::*;
 pub use histogram::*;
+pub use history::*;
+pub use hooks::*;
+pub use options::*;
 pub use registry::*;
 pub use scrape::*;
 pub use segment::*;

@@ -3,23 +3,40 @@
 use alloc::boxed::Box;
 use core::ptr;
 
-use spanpin::{Registry, RegistryOptions, ScraperIdentity};
+use spanpin::{Registry, ScraperIdentity};
 
-use crate::boundary::{
-    Out, default_registry, done, free_registry, handle, place, spanpin_error, spanpin_registry,
-    spanpin_registry_options,
-};
+use crate::boundary::{Out, default_registry, done, free_registry, handle, place, spanpin_error, spanpin_registry};
+use crate::options::{from_environment, spanpin_registry_options};
 use crate::status::spanpin_status;
 
 /// Scrapers are told apart by what they ask for and where they come from. The default.
 pub const SPANPIN_SCRAPER_IDENTITY_ADDRESS: u32 = 1;
 /// Scrapers are not told apart.
 pub const SPANPIN_SCRAPER_IDENTITY_NONE: u32 = 2;
+/// Scrapers are told apart by what they ask for, and not by where they come from: for a pool of addresses.
+pub const SPANPIN_SCRAPER_IDENTITY_GIVEN: u32 = 3;
 
 const _: () = assert!(ScraperIdentity::Address as u32 == SPANPIN_SCRAPER_IDENTITY_ADDRESS);
 const _: () = assert!(ScraperIdentity::None as u32 == SPANPIN_SCRAPER_IDENTITY_NONE);
+const _: () = assert!(ScraperIdentity::Given as u32 == SPANPIN_SCRAPER_IDENTITY_GIVEN);
 
-/// Makes a registry. `options` may be NULL for the defaults. Threads: any. Allocates: address space for
+/// Whether the environment variables that registries take defaults from have values that are allowed: OTEL_METRICS_EXEMPLAR_FILTER
+/// and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when a registry is made, so that
+/// a program always starts; log what this call says. Do not change the environment while it runs. Threads: any. Allocates: for
+/// the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that is wrong. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_environment_check(error: Out<'_, spanpin_error>) -> spanpin_status {
+    done(from_environment().1.map_or(Ok(()), Err), error)
+}
+
+/// Whether the environment asks for spans to be marked, for bindings that mark them. Threads: any. Allocates: never.
+/// Returns: 1 or 0; 0 for NULL. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_registry_marks_spans(registry: Option<&spanpin_registry>) -> i32 {
+    registry.map_or(0, |registry| registry.registry.marks_spans().into())
+}
+
+/// Makes a registry. `options` may be NULL for the defaults; see spanpin_environment_check for those of the process. Threads: any. Allocates: address space for
 /// `reserve_bytes`, of which pages become memory as they are used. Ownership: free `*out` with spanpin_registry_free.
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`out`), INVALID_OPTION, OUT_OF_MEMORY; with `strict` also SEGMENT_FULL and
 /// UNSUPPORTED for a segment that cannot be used. Since: 0.1.
@@ -33,7 +50,7 @@ pub extern "C" fn spanpin_registry_new(
         let out = place(out, "out")?;
         let registry = match options {
             Some(options) => Registry::with_options(&options.core()?)?,
-            None => Registry::with_options(&RegistryOptions::default())?,
+            None => Registry::with_options(&from_environment().0)?,
         };
         out.write(Box::into_raw(spanpin_registry::boxed(registry)?));
         Ok(())
@@ -41,11 +58,12 @@ pub extern "C" fn spanpin_registry_new(
     done(make(), error)
 }
 
-/// The process's own registry, made with default options on the first call. Threads: any. Allocates: on the first
+/// The process's own registry, made with the defaults of the process on the first call. Threads: any. Allocates: on the first
 /// call. Ownership: never freed; spanpin_registry_free leaves it alone. Returns: NULL when out of memory. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_registry_default() -> *mut spanpin_registry {
-    default_registry(|| spanpin_registry::boxed(Registry::new()?)).unwrap_or(ptr::null_mut())
+    default_registry(|| spanpin_registry::boxed(Registry::with_options(&from_environment().0)?))
+        .unwrap_or(ptr::null_mut())
 }
 
 /// Frees a registry with its families, histograms, counters and gauges; NULL and the default registry are left alone.

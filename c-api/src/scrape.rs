@@ -50,7 +50,8 @@ pub extern "C" fn spanpin_scrape(
                 })?
             }
         };
-        out.write(spanpin_scrape_result::of(scrape)?);
+        let (content_type, content_encoding) = (scrape.content_type(), scrape.content_encoding());
+        out.write(spanpin_scrape_result::of(scrape.into_body(), content_type, content_encoding)?);
         Ok(())
     };
     done(scrape(), error)

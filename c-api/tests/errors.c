@@ -44,8 +44,8 @@ static void registration(void)
                SPANPIN_STATUS_INVALID_OPTION);
   CHECK(strstr(error.message, "77") != NULL);
   CHECK_STATUS(try_family((spanpin_family_options){.name = SPANPIN_STR("c")}, &error), SPANPIN_STATUS_INVALID_OPTION);
-  CHECK_STATUS(try_family(WITH(.filter = 9), &error), SPANPIN_STATUS_INVALID_OPTION);
-  CHECK_STATUS(try_family(WITH(.policy = 9), &error), SPANPIN_STATUS_INVALID_OPTION);
+  CHECK_STATUS(try_family(WITH(.rules.filter = 9), &error), SPANPIN_STATUS_INVALID_OPTION);
+  CHECK_STATUS(try_family(WITH(.rules.policy = 9), &error), SPANPIN_STATUS_INVALID_OPTION);
   CHECK_STATUS(try_family(WITH(.label_names = twice, .label_names_len = 2), &error), SPANPIN_STATUS_DUPLICATE_LABEL);
   CHECK_STATUS(try_family(WITH(.label_names = reserved, .label_names_len = 1), &error), SPANPIN_STATUS_RESERVED_LABEL);
   CHECK_STATUS(try_family(WITH(.label_names = le, .label_names_len = 1), &error), SPANPIN_STATUS_RESERVED_LABEL);

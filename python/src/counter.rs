@@ -1,12 +1,15 @@
 //! The classes `Counter` and `CounterSeries`.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use spanpin::TraceContext;
+use spanpin::{ExemplarLabels, TraceContext};
 
-use crate::error::from_core;
 use crate::exemplar::{Given, Recorder, record};
-use crate::family::{Arguments, Family, Found, Kind, Raw, needs_labels, read_filter, read_policy};
+use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
+use crate::history::{Exemplar, listed};
+use crate::options::{Attached, ExemplarOptions};
 use crate::registry::Registry;
 
 /// One series of a counter: what `Counter.labels(...)` returns.
@@ -14,6 +17,7 @@ use crate::registry::Registry;
 pub(crate) struct CounterSeries {
     /// `None` in a family with labels, which has no series of its own.
     core: Option<spanpin::Counter>,
+    attached: Option<Arc<Attached>>,
 }
 
 #[pymethods]
@@ -35,7 +39,16 @@ impl CounterSeries {
         extra: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(series) = &self.core else { return Err(needs_labels(py)) };
-        record(py, series, amount, Given { trace, exemplar, extra })
+        record(py, series, self.attached.as_deref(), amount, Given { trace, exemplar, extra })
+    }
+
+    /// Every exemplar that the series holds, newest first, whatever its age.
+    ///
+    /// They are up to `slots` winners of each bucket; which bucket follows from the value.
+    /// Takes nothing from any scraper.
+    fn exemplars(&self, py: Python<'_>) -> PyResult<Vec<Exemplar>> {
+        let Some(series) = &self.core else { return Err(needs_labels(py)) };
+        listed(py, py.detach(|| series.exemplars()))
     }
 }
 
@@ -49,8 +62,13 @@ impl Recorder for spanpin::Counter {
         self.add(value);
     }
 
-    fn with_labels(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
-        self.add_with_labels(value, source, extra);
+    fn with_labels(
+        &self,
+        value: f64,
+        source: impl FnOnce() -> Option<TraceContext>,
+        add: impl FnMut(&mut ExemplarLabels<'_, '_>),
+    ) -> bool {
+        self.add_with_labels_from(value, source, add)
     }
 
     fn traceparent(&self, value: f64, text: &str) {
@@ -62,7 +80,11 @@ impl Recorder for spanpin::Counter {
         match context {
             Some(context) => self.add_exemplar_ids(value, context, labels),
             None => self.add_exemplar(value, labels),
-        }
+        };
+    }
+
+    fn count_callback_error(&self) {
+        spanpin::Counter::count_callback_error(self);
     }
 }
 
@@ -70,7 +92,9 @@ impl Recorder for spanpin::Counter {
 ///
 /// The name may end in `_total` or not; the output has it once. The other
 /// arguments are those of `Histogram`, but the default policy is "uniform":
-/// every increment between two scrapes has the same chance to be the exemplar.
+/// every increment between two scrapes has the same chance to be the exemplar. The
+/// values that `minimum_value`, `exemplar_filter` and slow requests go by are the
+/// amounts that are added. A counter has no p99, so `adaptive` is refused.
 ///
 /// Raises `SpanpinError` if the name is taken or an argument is not allowed.
 ///
@@ -86,7 +110,10 @@ pub(crate) struct Counter {
 impl Counter {
     #[new]
     #[pyo3(signature = (
-        name, help, labels = None, *, unit = None, filter = "trace_based", policy = None,
+        name, help, labels = None, *, unit = None, filter = None, policy = None,
+        minimum_value = None, probability = None, adaptive = None, slots = None, max_age = None,
+        exemplar_filter = None, exemplar_labels = None, baggage_keys = None, mark_spans = None,
+        slow_request_threshold = None, on_slow_request = None, trace_url = None,
         max_series = None, registry = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
@@ -96,26 +123,45 @@ impl Counter {
         help: &Bound<'_, PyString>,
         labels: Option<&Bound<'_, PyAny>>,
         unit: Option<&Bound<'_, PyString>>,
-        filter: &str,
+        filter: Option<&str>,
         policy: Option<&str>,
+        minimum_value: Option<f64>,
+        probability: Option<f64>,
+        adaptive: Option<&Bound<'_, PyAny>>,
+        slots: Option<i64>,
+        max_age: Option<i64>,
+        exemplar_filter: Option<&Bound<'_, PyAny>>,
+        exemplar_labels: Option<&Bound<'_, PyAny>>,
+        baggage_keys: Option<&Bound<'_, PyAny>>,
+        mark_spans: Option<bool>,
+        slow_request_threshold: Option<f64>,
+        on_slow_request: Option<&Bound<'_, PyAny>>,
+        trace_url: Option<&str>,
         max_series: Option<u32>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
-        let labels = arguments.label_slice();
-        let mut builder = arguments.registry.counter(&arguments.name, &arguments.help);
-        builder = builder.labels(&labels).unit(&arguments.unit).filter(read_filter(py, filter)?);
-        if let Some(most) = arguments.max_series {
-            builder = builder.max_series(most);
-        }
-        if let Some(policy) = policy {
-            builder = builder.policy(read_policy(py, policy)?);
-        }
-        let core = builder.register().map_err(|error| from_core(py, &error))?;
-        let series =
-            if labels.is_empty() { Some(core.with(&[]).map_err(|error| from_core(py, &error))?) } else { None };
-        let family = Family::new(core, arguments);
-        Ok(PyClassInitializer::from(CounterSeries { core: series }).add_subclass(Self { family }))
+        let options = ExemplarOptions {
+            filter,
+            policy,
+            minimum_value,
+            probability,
+            adaptive,
+            slots,
+            max_age,
+            exemplar_filter,
+            exemplar_labels,
+            baggage_keys,
+            mark_spans,
+            slow_request_threshold,
+            on_slow_request,
+            trace_url,
+        };
+        let builder = arguments.registry.counter(&arguments.name, &arguments.help);
+        let (builder, attached) = options.apply(py, &arguments.registry, builder)?;
+        let (family, core) = Family::register(py, builder, &arguments, attached)?;
+        let series = CounterSeries { core, attached: family.attached.clone() };
+        Ok(PyClassInitializer::from(series).add_subclass(Self { family }))
     }
 
     /// The name the counter was registered under.
@@ -146,10 +192,8 @@ impl Kind for CounterKind {
         &class.family
     }
 
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found> {
-        let series = family.with(values).map_err(|error| from_core(py, &error))?;
-        let keep = !series.is_overflow();
-        let object = Py::new(py, CounterSeries { core: Some(series) })?.into_any();
-        Ok(Found { object, keep })
+    fn object(py: Python<'_>, family: &Family<Self::Core>, series: spanpin::Counter) -> PyResult<Py<PyAny>> {
+        let series = CounterSeries { core: Some(series), attached: family.attached.clone() };
+        Ok(Py::new(py, series)?.into_any())
     }
 }

@@ -1,27 +1,69 @@
 //! What the three metric classes share: registration and its arguments.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use spanpin::{ErrorCode, Filter, Policy};
+use spanpin::{ErrorCode, FamilyBuilder, FamilyHandle};
 
-use crate::error::{bad_option, raise};
+use crate::error::{from_core, raise};
 use crate::labels::LabelCache;
+use crate::options::Attached;
 use crate::registry::{Registry, default_registry};
 use crate::text::utf8;
+
+/// A family of the core.
+pub(crate) trait CoreFamily: FamilyHandle + Send + Sync {
+    type Series;
+    fn child(&self, values: &[&str]) -> Result<Self::Series, spanpin::Error>;
+    fn is_overflow(series: &Self::Series) -> bool;
+}
+
+macro_rules! core_family {
+    ($($family:ident, $series:ident;)*) => {$(
+        impl CoreFamily for spanpin::$family {
+            type Series = spanpin::$series;
+
+            fn child(&self, values: &[&str]) -> Result<Self::Series, spanpin::Error> {
+                self.with(values)
+            }
+
+            fn is_overflow(series: &Self::Series) -> bool {
+                series.is_overflow()
+            }
+        }
+    )*};
+}
+
+core_family! {
+    HistogramFamily, Histogram;
+    CounterFamily, Counter;
+    GaugeFamily, Gauge;
+}
 
 /// A kind of metric: how its series are found in the core and shown to Python.
 pub(crate) trait Kind: 'static {
     /// The Python class of the family.
     type Class: pyo3::PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync;
     /// The core's family.
-    type Core: Send + Sync;
+    type Core: CoreFamily;
     /// The family behind a Python object.
     fn family(class: &Self::Class) -> &Family<Self::Core>;
-    /// The series of these label values as a new Python object.
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found>;
+    /// A series as a new Python object.
+    fn object(
+        py: Python<'_>,
+        family: &Family<Self::Core>,
+        series: <Self::Core as CoreFamily>::Series,
+    ) -> PyResult<Py<PyAny>>;
+}
+
+/// The series of these label values.
+pub(crate) fn find<K: Kind>(py: Python<'_>, family: &Family<K::Core>, values: &[&str]) -> PyResult<Found> {
+    let series = family.core.child(values).map_err(|error| from_core(py, &error))?;
+    let keep = !K::Core::is_overflow(&series);
+    Ok(Found { object: K::object(py, family, series)?, keep })
 }
 
 /// A series found in the core.
@@ -38,13 +80,34 @@ pub(crate) struct Family<C> {
     pub(crate) name: String,
     pub(crate) label_names: Vec<Py<PyString>>,
     pub(crate) cache: LabelCache,
+    pub(crate) attached: Option<Arc<Attached>>,
+}
+
+impl<C: CoreFamily> Family<C> {
+    /// Ends a constructor: the family, and its one series if it has no labels.
+    pub(crate) fn register<'a>(
+        py: Python<'_>,
+        builder: FamilyBuilder<'a, C>,
+        arguments: &'a Arguments<'_>,
+        attached: Option<Arc<Attached>>,
+    ) -> PyResult<(Self, Option<C::Series>)> {
+        let labels: Vec<&str> = arguments.labels.iter().map(String::as_str).collect();
+        let mut builder = builder.labels(&labels).unit(&arguments.unit);
+        if let Some(most) = arguments.max_series {
+            builder = builder.max_series(most);
+        }
+        let core = builder.register().map_err(|error| from_core(py, &error))?;
+        let series = match labels.is_empty() {
+            true => Some(core.child(&[]).map_err(|error| from_core(py, &error))?),
+            false => None,
+        };
+        let label_names = arguments.label_names.iter().map(|name| name.clone_ref(py)).collect();
+        let name = arguments.name.clone().into_owned();
+        Ok((Self { core, name, label_names, cache: LabelCache::new(), attached }, series))
+    }
 }
 
 impl<C> Family<C> {
-    pub(crate) fn new(core: C, arguments: Arguments<'_>) -> Self {
-        Self { core, name: arguments.name.into_owned(), label_names: arguments.label_names, cache: LabelCache::new() }
-    }
-
     pub(crate) fn label_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.label_names.iter().map(|name| Ok(utf8(name.bind(py))?.into_owned())).collect()
     }
@@ -79,7 +142,7 @@ pub(crate) struct Raw<'a, 'py> {
 impl<'a> Arguments<'a> {
     pub(crate) fn read(py: Python<'_>, raw: Raw<'a, '_>) -> PyResult<Self> {
         let (label_names, labels) = match raw.labels {
-            Some(labels) => read_label_names(labels)?,
+            Some(labels) => read_names("labels", labels)?,
             None => Default::default(),
         };
         let registry = match raw.registry {
@@ -96,23 +159,16 @@ impl<'a> Arguments<'a> {
             registry,
         })
     }
-
-    /// The label names as the core takes them.
-    pub(crate) fn label_slice(&self) -> Vec<&str> {
-        self.labels.iter().map(String::as_str).collect()
-    }
 }
 
-/// Label names, interned because keyword names of a call are interned as well
-/// and then compare by address.
-fn read_label_names(given: &Bound<'_, PyAny>) -> PyResult<(Vec<Py<PyString>>, Vec<String>)> {
+/// Names of labels. They are interned because keyword names of a call are interned as
+/// well and then compare by address.
+pub(crate) fn read_names(argument: &str, given: &Bound<'_, PyAny>) -> PyResult<(Vec<Py<PyString>>, Vec<String>)> {
     let py = given.py();
     if let Ok(text) = given.cast::<PyString>() {
+        let text = text.repr()?;
         return Err(PyTypeError::new_err(format!(
-            "labels must be a sequence of label names, not the str {}; for one label write \
-             labels=({},)",
-            text.repr()?,
-            text.repr()?
+            "{argument} must be a sequence of names, not the str {text}; for one name write {argument}=({text},)"
         )));
     }
     let mut interned = Vec::new();
@@ -124,24 +180,6 @@ fn read_label_names(given: &Bound<'_, PyAny>) -> PyResult<(Vec<Py<PyString>>, Ve
         names.push(text);
     }
     Ok((interned, names))
-}
-
-pub(crate) fn read_filter(py: Python<'_>, given: &str) -> PyResult<Filter> {
-    match given {
-        "trace_based" => Ok(Filter::TraceBased),
-        "always_on" => Ok(Filter::AlwaysOn),
-        "always_off" => Ok(Filter::AlwaysOff),
-        _ => Err(bad_option(py, "filter", given, "\"trace_based\", \"always_on\" or \"always_off\"")),
-    }
-}
-
-pub(crate) fn read_policy(py: Python<'_>, given: &str) -> PyResult<Policy> {
-    match given {
-        "slowest" => Ok(Policy::Slowest),
-        "uniform" => Ok(Policy::Uniform),
-        "first" => Ok(Policy::First),
-        _ => Err(bad_option(py, "policy", given, "\"slowest\", \"uniform\" or \"first\"")),
-    }
 }
 
 /// What the recording methods of a family with labels raise.

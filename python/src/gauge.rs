@@ -3,8 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use crate::error::from_core;
-use crate::family::{Arguments, Family, Found, Kind, Raw, needs_labels};
+use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
 use crate::registry::Registry;
 
 /// One series of a gauge: what `Gauge.labels(...)` returns.
@@ -82,18 +81,9 @@ impl Gauge {
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
-        let labels = arguments.label_slice();
         let builder = arguments.registry.gauge(&arguments.name, &arguments.help);
-        let builder = builder.labels(&labels).unit(&arguments.unit);
-        let builder = match arguments.max_series {
-            Some(most) => builder.max_series(most),
-            None => builder,
-        };
-        let core = builder.register().map_err(|error| from_core(py, &error))?;
-        let series =
-            if labels.is_empty() { Some(core.with(&[]).map_err(|error| from_core(py, &error))?) } else { None };
-        let family = Family::new(core, arguments);
-        Ok(PyClassInitializer::from(GaugeSeries { core: series }).add_subclass(Self { family }))
+        let (family, core) = Family::register(py, builder, &arguments, None)?;
+        Ok(PyClassInitializer::from(GaugeSeries { core }).add_subclass(Self { family }))
     }
 
     /// The name the gauge was registered under.
@@ -124,10 +114,7 @@ impl Kind for GaugeKind {
         &class.family
     }
 
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found> {
-        let series = family.with(values).map_err(|error| from_core(py, &error))?;
-        let keep = !series.is_overflow();
-        let object = Py::new(py, GaugeSeries { core: Some(series) })?.into_any();
-        Ok(Found { object, keep })
+    fn object(py: Python<'_>, _: &Family<Self::Core>, series: spanpin::Gauge) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, GaugeSeries { core: Some(series) })?.into_any())
     }
 }

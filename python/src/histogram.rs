@@ -1,12 +1,16 @@
 //! The classes `Histogram` and `HistogramSeries`.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use spanpin::TraceContext;
+use spanpin::{ExemplarLabels, TraceContext};
 
 use crate::error::from_core;
 use crate::exemplar::{Given, Recorder, record};
-use crate::family::{Arguments, Family, Found, Kind, Raw, needs_labels, read_filter, read_policy};
+use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
+use crate::history::{Exemplar, listed};
+use crate::options::{Attached, ExemplarOptions};
 use crate::registry::Registry;
 
 /// One series of a histogram: what `Histogram.labels(...)` returns.
@@ -14,6 +18,7 @@ use crate::registry::Registry;
 pub(crate) struct HistogramSeries {
     /// `None` in a family with labels, which has no series of its own.
     core: Option<spanpin::Histogram>,
+    attached: Option<Arc<Attached>>,
 }
 
 #[pymethods]
@@ -44,7 +49,16 @@ impl HistogramSeries {
         extra: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let Some(series) = &self.core else { return Err(needs_labels(py)) };
-        record(py, series, value, Given { trace, exemplar, extra })
+        record(py, series, self.attached.as_deref(), value, Given { trace, exemplar, extra })
+    }
+
+    /// Every exemplar that the series holds, newest first, whatever its age.
+    ///
+    /// They are up to `slots` winners of each bucket; which bucket follows from the value.
+    /// Takes nothing from any scraper.
+    fn exemplars(&self, py: Python<'_>) -> PyResult<Vec<Exemplar>> {
+        let Some(series) = &self.core else { return Err(needs_labels(py)) };
+        listed(py, py.detach(|| series.exemplars()))
     }
 }
 
@@ -58,8 +72,13 @@ impl Recorder for spanpin::Histogram {
         self.observe(value);
     }
 
-    fn with_labels(&self, value: f64, source: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
-        self.observe_with_labels(value, source, extra);
+    fn with_labels(
+        &self,
+        value: f64,
+        source: impl FnOnce() -> Option<TraceContext>,
+        add: impl FnMut(&mut ExemplarLabels<'_, '_>),
+    ) -> bool {
+        self.observe_with_labels_from(value, source, add)
     }
 
     fn traceparent(&self, value: f64, text: &str) {
@@ -71,18 +90,49 @@ impl Recorder for spanpin::Histogram {
         match context {
             Some(context) => self.observe_exemplar_ids(value, context, labels),
             None => self.observe_exemplar(value, labels),
-        }
+        };
+    }
+
+    fn count_callback_error(&self) {
+        spanpin::Histogram::count_callback_error(self);
     }
 }
 
 /// A histogram: counts of values in buckets, each with its own exemplars.
 ///
 /// `buckets` are the upper bounds, strictly increasing; +Inf is always there.
-/// `filter` decides which spans may become exemplars: "trace_based" (sampled
-/// ones), "always_on" or "always_off". `policy` decides which one is kept of
-/// those between two scrapes: "slowest" (the default), "uniform" or "first".
 /// With a `unit` the name must end in it. More than `max_series` label sets
 /// (2000 unless given) share one overflow series.
+///
+/// Which exemplars are kept: `filter` decides which spans may become some:
+/// "trace_based" (sampled ones), "always_on" or "always_off". `policy` decides which
+/// one is kept of those between two scrapes: "slowest" (the default), "uniform" or
+/// "first". Below `minimum_value` none is offered. `probability` keeps a part, from 0
+/// to 1; `adaptive`, which is True or an `Adaptive`, one that depends on the p99.
+/// `exemplar_filter(value, trace)` is asked last, only about what would be kept;
+/// `trace` is a `TraceContext`. `slots`, from 4 to 19 (11), is how many a bucket
+/// remembers; after `max_age` seconds, from 1 to 86400 (90), one is not shown again.
+///
+/// What goes with them: `exemplar_labels()` returns a mapping of further labels, or
+/// None. `baggage_keys` are the entries of OpenTelemetry's baggage that become labels;
+/// without it none do. Both hold for offered spans and not for an `exemplar=`; whoever
+/// can scrape can read them. Baggage belongs to the active span and is not added to
+/// one given by `trace=`. With `mark_spans` an active span that became an exemplar
+/// gets the attribute `exemplar="true"`, by which a tail sampler can keep its trace.
+///
+/// Above `slow_request_threshold` the logger "spanpin.slow_request" writes a line,
+/// and `on_slow_request` is called with a `SlowRequest`: for one request in each
+/// window and series, whether or not there is a span or an exemplar. `trace_url` is
+/// an address with `{trace_id}` and perhaps `{span_id}`. Whoever reads the log reads
+/// the labels of the series.
+///
+/// The functions run in the recording thread. They may record in turn. If one raises
+/// an `Exception`, that is counted in `spanpin_callback_errors_total` and what it was
+/// asked for is left out: a filter that raises refuses. Other exceptions, such as
+/// `KeyboardInterrupt`, are raised when the value has been recorded. The functions
+/// live as long as the registry.
+///
+/// Rules that are not given come from the environment, see `Registry`.
 ///
 /// Without labels the histogram is used directly; with labels, through
 /// `labels(...)`, which takes the values in order or by name.
@@ -103,8 +153,11 @@ pub(crate) struct Histogram {
 impl Histogram {
     #[new]
     #[pyo3(signature = (
-        name, help, labels = None, *, unit = None, buckets = None, filter = "trace_based",
-        policy = None, max_series = None, registry = None,
+        name, help, labels = None, *, unit = None, buckets = None, filter = None, policy = None,
+        minimum_value = None, probability = None, adaptive = None, slots = None, max_age = None,
+        exemplar_filter = None, exemplar_labels = None, baggage_keys = None, mark_spans = None,
+        slow_request_threshold = None, on_slow_request = None, trace_url = None,
+        max_series = None, registry = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn new(
@@ -114,29 +167,56 @@ impl Histogram {
         labels: Option<&Bound<'_, PyAny>>,
         unit: Option<&Bound<'_, PyString>>,
         buckets: Option<Vec<f64>>,
-        filter: &str,
+        filter: Option<&str>,
         policy: Option<&str>,
+        minimum_value: Option<f64>,
+        probability: Option<f64>,
+        adaptive: Option<&Bound<'_, PyAny>>,
+        slots: Option<i64>,
+        max_age: Option<i64>,
+        exemplar_filter: Option<&Bound<'_, PyAny>>,
+        exemplar_labels: Option<&Bound<'_, PyAny>>,
+        baggage_keys: Option<&Bound<'_, PyAny>>,
+        mark_spans: Option<bool>,
+        slow_request_threshold: Option<f64>,
+        on_slow_request: Option<&Bound<'_, PyAny>>,
+        trace_url: Option<&str>,
         max_series: Option<u32>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
-        let labels = arguments.label_slice();
-        let mut builder = arguments.registry.histogram(&arguments.name, &arguments.help);
-        builder = builder.labels(&labels).unit(&arguments.unit).filter(read_filter(py, filter)?);
-        if let Some(most) = arguments.max_series {
-            builder = builder.max_series(most);
-        }
-        if let Some(policy) = policy {
-            builder = builder.policy(read_policy(py, policy)?);
-        }
+        let options = ExemplarOptions {
+            filter,
+            policy,
+            minimum_value,
+            probability,
+            adaptive,
+            slots,
+            max_age,
+            exemplar_filter,
+            exemplar_labels,
+            baggage_keys,
+            mark_spans,
+            slow_request_threshold,
+            on_slow_request,
+            trace_url,
+        };
+        let builder = arguments.registry.histogram(&arguments.name, &arguments.help);
+        let (mut builder, attached) = options.apply(py, &arguments.registry, builder)?;
         if let Some(bounds) = &buckets {
             builder = builder.bounds(bounds);
         }
-        let core = builder.register().map_err(|error| from_core(py, &error))?;
-        let series =
-            if labels.is_empty() { Some(core.with(&[]).map_err(|error| from_core(py, &error))?) } else { None };
-        let family = Family::new(core, arguments);
-        Ok(PyClassInitializer::from(HistogramSeries { core: series }).add_subclass(Self { family }))
+        let (family, core) = Family::register(py, builder, &arguments, attached)?;
+        let series = HistogramSeries { core, attached: family.attached.clone() };
+        Ok(PyClassInitializer::from(series).add_subclass(Self { family }))
+    }
+
+    /// Sets the p99 that adaptive sampling goes by, in the unit of the metric.
+    ///
+    /// With NaN or an infinity that of the buckets comes back. Without a meaning for a
+    /// histogram that does not sample adaptively.
+    fn set_p99(&self, p99: f64) {
+        self.family.core.set_p99(p99);
     }
 
     /// The name the histogram was registered under.
@@ -167,11 +247,9 @@ impl Kind for HistogramKind {
         &class.family
     }
 
-    fn series(py: Python<'_>, family: &Self::Core, values: &[&str]) -> PyResult<Found> {
-        let series = family.with(values).map_err(|error| from_core(py, &error))?;
-        let keep = !series.is_overflow();
-        let object = Py::new(py, HistogramSeries { core: Some(series) })?.into_any();
-        Ok(Found { object, keep })
+    fn object(py: Python<'_>, family: &Family<Self::Core>, series: spanpin::Histogram) -> PyResult<Py<PyAny>> {
+        let series = HistogramSeries { core: Some(series), attached: family.attached.clone() };
+        Ok(Py::new(py, series)?.into_any())
     }
 }
 

@@ -2,17 +2,23 @@
 //! `spanpin`. It turns Python values into the core's and finds the active span;
 //! every rule about counting, exemplars and output is the core's.
 
+mod adaptive;
+mod callbacks;
 mod counter;
 mod error;
 mod exemplar;
 mod family;
 mod gauge;
 mod histogram;
+mod history;
 mod labels;
+mod options;
 mod registry;
+mod slow_request;
 mod span;
 mod text;
 mod trace;
+mod variables;
 
 use pyo3::prelude::*;
 
@@ -21,13 +27,19 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::adaptive::Adaptive;
+    #[pymodule_export]
     use crate::counter::{Counter, CounterSeries};
     #[pymodule_export]
     use crate::gauge::{Gauge, GaugeSeries};
     #[pymodule_export]
     use crate::histogram::{Histogram, HistogramSeries, exponential_buckets, linear_buckets};
     #[pymodule_export]
+    use crate::history::Exemplar;
+    #[pymodule_export]
     use crate::registry::{Registry, ScrapeResult, default_registry};
+    #[pymodule_export]
+    use crate::slow_request::SlowRequest;
     #[pymodule_export]
     use crate::trace::TraceContext;
 

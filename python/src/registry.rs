@@ -6,6 +6,7 @@ use pyo3::types::{PyBytes, PyString};
 use spanpin::{RegistryOptions, ScrapeRequest, Scraper, ScraperIdentity};
 
 use crate::error::{bad_option, from_core};
+use crate::variables;
 
 /// A set of metrics that is scraped together.
 ///
@@ -13,10 +14,19 @@ use crate::error::{bad_option, from_core};
 /// another one. `self_metrics=False` leaves out spanpin's own `spanpin_*`
 /// metrics. `reserve_bytes` is the address space kept for the registry (256 MiB
 /// unless given) and `exemplar_bytes` the memory its exemplars may take (64 MiB).
-/// `scraper_identity="none"` treats all scrapers as one instead of telling them
-/// apart by what their requests say and their address. `trace_id_label` and
-/// `span_id_label` name the two labels of exemplars, for dashboards that expect
-/// other names.
+/// `scraper_identity` is "address" to tell scrapers apart by what their requests say
+/// and their address, "given" to leave the address out, "none" to treat all as one.
+/// `trace_id_label` and `span_id_label` name the two labels of exemplars, for
+/// dashboards that expect other names; with `keep_names` the ids of explicit
+/// exemplars keep the names that the caller wrote.
+///
+/// `trace_url` says where traces are found, such as "https://traces/{trace_id}", for
+/// reports of slow requests. With `mark_spans` a span that becomes an exemplar gets
+/// the attribute `exemplar="true"`. Both hold for metrics that do not say.
+///
+/// What is not given comes from the environment (`OTEL_METRICS_EXEMPLAR_FILTER` and
+/// the `SPANPIN_*` variables), read now. A variable with a bad value is ignored, and
+/// the logger "spanpin" warns of it once.
 ///
 /// Raises `SpanpinError` for an option that is not allowed or if the system
 /// refuses the memory.
@@ -39,32 +49,42 @@ impl Registry {
     #[new]
     #[pyo3(signature = (
         *, self_metrics = true, reserve_bytes = None, exemplar_bytes = None,
-        scraper_identity = "address", trace_id_label = "trace_id", span_id_label = "span_id",
+        scraper_identity = None, trace_id_label = None, span_id_label = None, keep_names = None,
+        trace_url = None, mark_spans = None,
     ))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn new(
         py: Python<'_>,
         self_metrics: bool,
         reserve_bytes: Option<usize>,
         exemplar_bytes: Option<usize>,
-        scraper_identity: &str,
-        trace_id_label: &str,
-        span_id_label: &str,
+        scraper_identity: Option<&str>,
+        trace_id_label: Option<&str>,
+        span_id_label: Option<&str>,
+        keep_names: Option<bool>,
+        trace_url: Option<&str>,
+        mark_spans: Option<bool>,
     ) -> PyResult<Self> {
-        let mut options = RegistryOptions {
+        let found = variables::found(py)?;
+        let mut options = RegistryOptions::default();
+        let bad = variables::take(&mut options, &found);
+        // What is given here has precedence over the environment.
+        let identity = scraper_identity.map(|identity| read_identity(py, identity)).transpose()?;
+        options = RegistryOptions {
             self_metrics,
-            trace_id_label,
-            span_id_label,
-            scraper_identity: read_identity(py, scraper_identity)?,
-            ..RegistryOptions::default()
+            reserve_bytes: reserve_bytes.unwrap_or(options.reserve_bytes),
+            exemplar_bytes: exemplar_bytes.unwrap_or(options.exemplar_bytes),
+            scraper_identity: identity.unwrap_or(options.scraper_identity),
+            trace_id_label: trace_id_label.unwrap_or(options.trace_id_label),
+            span_id_label: span_id_label.unwrap_or(options.span_id_label),
+            keep_names: keep_names.unwrap_or(options.keep_names),
+            trace_url: trace_url.unwrap_or(options.trace_url),
+            mark_spans: mark_spans.unwrap_or(options.mark_spans),
+            ..options
         };
-        if let Some(bytes) = reserve_bytes {
-            options.reserve_bytes = bytes;
-        }
-        if let Some(bytes) = exemplar_bytes {
-            options.exemplar_bytes = bytes;
-        }
-        let core = spanpin::Registry::with_options(&options);
-        Ok(Self { core: core.map_err(|error| from_core(py, &error))? })
+        let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
+        variables::warn(py, bad)?;
+        Ok(Self { core })
     }
 
     /// Writes all metrics: `(content_type, body)`.
@@ -118,6 +138,17 @@ impl Registry {
         render(py, &self.core, &request)
     }
 
+    /// Writes every exemplar that the registry holds as JSON, in the shape of Prometheus'
+    /// answer to `query_exemplars`.
+    ///
+    /// For each sample there are its labels and its exemplars, oldest first, whatever
+    /// their age. Takes nothing from any scraper. The labels of exemplars are in it, so
+    /// serve it to those only who may read them.
+    fn exemplars_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let json = py.detach(|| self.core.exemplars_json()).map_err(|error| from_core(py, &error))?;
+        Ok(PyBytes::new(py, &json))
+    }
+
     /// Puts the registry on a clock of the caller's, for tests.
     ///
     /// From the first call on time stands still between calls: `wall_ms` is what
@@ -165,11 +196,8 @@ fn milliseconds(seconds: &str) -> u32 {
 }
 
 fn read_identity(py: Python<'_>, given: &str) -> PyResult<ScraperIdentity> {
-    match given {
-        "address" => Ok(ScraperIdentity::Address),
-        "none" => Ok(ScraperIdentity::None),
-        _ => Err(bad_option(py, "scraper_identity", given, "\"address\" or \"none\"")),
-    }
+    let known = ScraperIdentity::from_name(given);
+    known.ok_or_else(|| bad_option(py, "scraper_identity", given, "\"address\", \"given\" or \"none\""))
 }
 
 /// Renders without the interpreter lock, so that a large scrape does not hold up
@@ -183,13 +211,20 @@ fn render(py: Python<'_>, registry: &spanpin::Registry, request: &ScrapeRequest<
     })
 }
 
-/// The registry of this process, made on first use.
+/// The registry of this process, made on first use by the environment of that moment.
 #[pyfunction]
 pub(crate) fn default_registry(py: Python<'_>) -> PyResult<Py<Registry>> {
     static DEFAULT: PyOnceLock<Py<Registry>> = PyOnceLock::new();
+    let mut bad = Vec::new();
     let registry = DEFAULT.get_or_try_init(py, || {
-        let core = spanpin::Registry::new().map_err(|error| from_core(py, &error))?;
+        let found = variables::found(py)?;
+        let mut options = RegistryOptions::default();
+        bad = variables::take(&mut options, &found);
+        let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
         Py::new(py, Registry { core })
     })?;
-    Ok(registry.clone_ref(py))
+    let registry = registry.clone_ref(py);
+    // Not before the registry is there: a handler of the log may ask for it.
+    variables::warn(py, bad)?;
+    Ok(registry)
 }

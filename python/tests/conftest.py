@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,14 @@ from opentelemetry.trace import Tracer
 
 import spanpin
 from reading import tick
+
+
+@pytest.fixture(autouse=True)
+def no_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the defaults of the developer's own environment out of the tests."""
+    for name in list(os.environ):
+        if name.startswith("SPANPIN_") or name == "OTEL_METRICS_EXEMPLAR_FILTER":
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -173,11 +173,19 @@ import sys, time, spanpin
 histogram = spanpin.Histogram("h", "Help.")
 histogram.observe(0.5)
 histogram.observe(0.5, extra={"a": "b"})
+options = {"baggage_keys": ["region"], "mark_spans": True}
+full = spanpin.Histogram("full", "Help.", slow_request_threshold=0.1, **options)
+full.observe(0.5)
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 from opentelemetry import trace
 context = trace.SpanContext(1, 2, is_remote=False, trace_flags=trace.TraceFlags(1))
 with trace.use_span(trace.NonRecordingSpan(context)):
     histogram.observe(0.75)
+    # As before that baggage had been set, which takes its module.
+    baggage = sys.modules.pop("opentelemetry.baggage", None)
+    full.observe(0.75)
+    assert "opentelemetry.baggage" not in sys.modules
+assert len(full.exemplars()) == 1
 time.sleep(0.03)
 body = spanpin.scrape("application/openmetrics-text; version=1.0.0")[1].decode()
 assert 'trace_id="00000000000000000000000000000001"' in body, body

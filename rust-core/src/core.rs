@@ -5,10 +5,13 @@ use alloc::boxed::Box;
 use crate::clock::Clock;
 use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::RuleOptions;
 use crate::family::Family;
+use crate::hooks::TraceUrl;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
-use crate::process::{Held, Lock, fork_generation};
-use crate::segment::layout::Header;
+use crate::process::{ExemplarShare, Held, Lock, add_within, fork_generation};
+use crate::registry::ScraperIdentity;
+use crate::segment::layout::{Header, Window};
 use crate::segment::problem::{Fault, Instead, Notices, SegmentReason};
 use crate::segment::publish::{Published, publish};
 use crate::segment::{Offset, RecordKind, Segment};
@@ -28,7 +31,14 @@ pub(crate) const BUDGET: u32 = 16_384;
 pub(crate) struct Settings {
     pub(crate) exemplar_bytes: u64,
     pub(crate) self_metrics: bool,
-    pub(crate) address_identity: bool,
+    pub(crate) scraper_identity: ScraperIdentity,
+    /// How exemplars are chosen in families that do not say.
+    pub(crate) rules: RuleOptions,
+    /// Whether explicit exemplars keep the names of ids as the caller wrote them.
+    pub(crate) keep_names: bool,
+    pub(crate) trace_url: Option<TraceUrl>,
+    /// Whether spans are marked in families that do not say.
+    pub(crate) mark_spans: bool,
     pub(crate) strict: bool,
     /// Whether a segment in a file was asked for, which may not be the one that is used.
     pub(crate) asked_for_file: bool,
@@ -53,6 +63,8 @@ pub(crate) struct Core {
     /// Size of the last exposition, with which the next one starts.
     pub(crate) body_hint: AtomicU64,
     pub(crate) clock: Clock,
+    /// What this registry takes of the process' memory for exemplars.
+    exemplar_share: ExemplarShare,
     pub(crate) settings: Settings,
     /// The fork generation of the process that made this.
     born: u64,
@@ -62,12 +74,15 @@ pub(crate) struct Core {
     pub(crate) itself: Link<Itself>,
     /// The header of `segment`.
     pub(crate) header: Pinned<Header>,
+    /// The window in it.
+    pub(crate) window: Pinned<Window>,
     pub(crate) segment: Segment,
 }
 
 impl Core {
     pub(crate) fn new(segment: Segment, clock: Clock, settings: Settings) -> Result<Core, Error> {
         let header = segment.pin_header().ok_or_else(out_of_memory)?;
+        let window = segment.pin_window().ok_or_else(out_of_memory)?;
         Ok(Core {
             index: CurrentTable::new(Table::with_room(16)?),
             families: Chain::new(),
@@ -75,11 +90,13 @@ impl Core {
             walked: AtomicU64::new(0),
             body_hint: AtomicU64::new(0),
             clock,
+            exemplar_share: ExemplarShare::new(settings.exemplar_bytes),
             settings,
             born: fork_generation(),
             notices: Notices::new(),
             itself: Link::empty(),
             header,
+            window,
             segment,
         })
     }
@@ -308,15 +325,20 @@ impl Core {
         let used = &self.header.exemplar_bytes;
         let most = self.settings.exemplar_bytes;
         let bytes = bytes as u64;
-        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|sum| *sum <= most)
-        })
-        .is_ok()
+        if !add_within(used, bytes, most) {
+            return false;
+        }
+        if !self.exemplar_share.take(bytes) {
+            used.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        true
     }
 
     /// Gives back what `charge_exemplars` took.
     pub(crate) fn discharge_exemplars(&self, bytes: usize) {
         self.header.exemplar_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.exemplar_share.give_back(bytes as u64);
     }
 }
 

@@ -8,14 +8,16 @@ use crate::buffer::Buffer;
 use crate::core::Core;
 use crate::encode::prefix;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::rules::Rules;
 use crate::exemplar::{Filter, Policy};
 use crate::hash::fold;
+use crate::hooks::Hooks;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
-use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT};
+use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT, Window};
 use crate::segment::publish::Published;
 use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
 use crate::series::Series;
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::tally::Tally;
 
 /// The value every label of an overflow series has.
@@ -72,8 +74,11 @@ impl Kind {
 pub struct Family {
     pub(crate) core: Pinned<Core>,
     pub(crate) kind: Kind,
-    pub(crate) filter: Filter,
-    pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
+    /// The segment's window, at hand for the gates.
+    pub(crate) window: Pinned<Window>,
+    /// The least value that is offered; NaN, which no value reaches, when none is.
+    pub(crate) offer_from: f64,
     /// The family's name; that of a counter without `_total`.
     pub(crate) name: Box<str>,
     pub(crate) help: Box<str>,
@@ -87,12 +92,46 @@ pub struct Family {
     max_series: u32,
     /// Not zero once this process has registered the family.
     registered: AtomicU32,
+    /// Functions of the user's, set when this process registers the family.
+    hooks: Link<Hooks>,
+    /// How its gates compare, one of [`GateKind`].
+    gate_kind: AtomicU32,
+    /// Bits of the f64 above which a value is told to the listener for slow requests.
+    slow_from: AtomicU64,
+    /// Bits of the caller's p99 for adaptive sampling; NaN for that of the buckets.
+    given_p99: AtomicU64,
     /// Not zero while another family stands in the exposition for this one.
     hidden: AtomicU32,
     pub(crate) series: Chain<Series>,
     /// Takes what finds no place. Set before the family is handed out.
     pub(crate) overflow: Link<OverflowOf>,
     next: Link<Family>,
+}
+
+/// How the gates of a family compare, as one number, so that a usual gate tests nothing else.
+pub(crate) struct GateKind;
+
+impl GateKind {
+    /// By value; every value is offered.
+    pub(crate) const SLOWEST: u32 = 0;
+    /// By a random key; every value is offered.
+    pub(crate) const UNIFORM: u32 = 1;
+    /// Nothing is offered, and nobody is told of slow requests.
+    pub(crate) const OFF: u32 = 2;
+    /// Anything else.
+    const SPECIAL: u32 = 3;
+
+    fn of(rules: &Rules, tells_slow: bool) -> u32 {
+        // Adaptive sampling brings its edges up to date when it is time to look at the clock.
+        let all = rules.offer_from() == f64::NEG_INFINITY && rules.adaptive.is_none();
+        match rules.policy {
+            _ if tells_slow => Self::SPECIAL,
+            _ if rules.filter == Filter::AlwaysOff => Self::OFF,
+            Policy::Slowest if all => Self::SLOWEST,
+            Policy::Uniform if all => Self::UNIFORM,
+            _ => Self::SPECIAL,
+        }
+    }
 }
 
 /// The overflow series of a family.
@@ -124,12 +163,15 @@ impl Family {
         let tag = text.tag;
         let kind = Kind::from_u32((tag >> 8 & 0xFF) as u32).ok_or_else(unknown)?;
         let bounds = Bounds::new(&text.bounds)?;
+        let rules = Rules::from_words(text.rules).ok_or_else(unknown)?;
+        let given_p99 = rules.adaptive.and_then(|adaptive| adaptive.p99).unwrap_or(f64::NAN);
         let le = if kind == Kind::Histogram { prefix::le_labels(&bounds)? } else { Vec::new() };
         boxed(Family {
             core,
             kind,
-            filter: Filter::from_u32((tag >> 16 & 0xFF) as u32).ok_or_else(unknown)?,
-            policy: Policy::from_u32((tag >> 24 & 0xFF) as u32).ok_or_else(unknown)?,
+            rules,
+            window: core.window,
+            offer_from: rules.offer_from(),
             hash: family_hash(&text.name),
             name: text.name,
             help: text.help,
@@ -141,6 +183,10 @@ impl Family {
             max_series: text.max_series,
             registered: AtomicU32::new(0),
             hidden: AtomicU32::new(0),
+            hooks: Link::empty(),
+            gate_kind: AtomicU32::new(GateKind::of(&rules, false)),
+            slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
+            given_p99: AtomicU64::new(given_p99.to_bits()),
             series: Chain::new(),
             overflow: Link::empty(),
             next: Link::empty(),
@@ -150,6 +196,49 @@ impl Family {
     /// Whether this process has registered the family.
     pub(crate) fn is_registered(&self) -> bool {
         self.registered.load(Ordering::Relaxed) != 0
+    }
+
+    /// Gives the family its functions, and its series what these need. The caller holds the lock, and this process has
+    /// not registered the family yet.
+    pub(crate) fn set_hooks(&self, hooks: Hooks) -> Result<(), Error> {
+        // A registration that failed behind this point may be tried again; the functions of the first try stay.
+        if self.hooks.get().is_none() {
+            let hooks = self.hooks.set(boxed(hooks)?);
+            self.slow_from.store(hooks.slow_from().to_bits(), Ordering::Relaxed);
+            self.gate_kind.store(GateKind::of(&self.rules, hooks.slow.is_some()), Ordering::Relaxed);
+        }
+        self.series.iter().try_for_each(|series| series.add_state())
+    }
+
+    pub(crate) fn hooks(&self) -> Option<&Hooks> {
+        self.hooks.get()
+    }
+
+    /// How its gates compare, one of [`GateKind`].
+    #[inline]
+    pub(crate) fn gate_kind(&self) -> u32 {
+        self.gate_kind.load(Ordering::Relaxed)
+    }
+
+    /// The value above which the listener for slow requests is told.
+    #[inline]
+    pub(crate) fn slow_from(&self) -> f64 {
+        f64::from_bits(self.slow_from.load(Ordering::Relaxed))
+    }
+
+    /// The caller's p99 for adaptive sampling.
+    pub(crate) fn given_p99(&self) -> Option<f64> {
+        Some(f64::from_bits(self.given_p99.load(Ordering::Relaxed))).filter(|p99| p99.is_finite())
+    }
+
+    /// Sets the caller's p99; that of the buckets comes back with what is not finite.
+    pub(crate) fn set_given_p99(&self, p99: f64) {
+        self.given_p99.store(p99.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Whether its series remember more than their cells.
+    pub(crate) fn wants_state(&self) -> bool {
+        self.rules.adaptive.is_some() || self.slow_from() < f64::INFINITY
     }
 
     /// The caller holds the lock, and the family has all that it needs.

@@ -1,10 +1,15 @@
 //! Handles: what a Rust program keeps of families and series. Each holds the registry's state alive.
 
+use alloc::vec::Vec;
+
 use crate::core::Core;
 use crate::error::Error;
+use crate::exemplar::packer;
 use crate::family::Family;
+use crate::hooks::ExemplarLabels;
 use crate::memory::{Pinned, Shared};
 use crate::series::Series;
+use crate::snapshot::Exemplar;
 use crate::trace::TraceContext;
 
 mod sealed {
@@ -71,6 +76,12 @@ macro_rules! family {
             pub fn is_overflow(&self) -> bool {
                 self.series.is_overflow()
             }
+
+            /// Counts a function of the user's that failed, for bindings that call some themselves.
+            #[doc(hidden)]
+            pub fn count_callback_error(&self) {
+                self.series.count_callback_error();
+            }
         }
     };
 }
@@ -105,48 +116,88 @@ impl Histogram {
     ///
     /// `span` is called only if the exemplar could be kept: the value is the best of its bucket and window so far. It
     /// may take its time and may observe in turn. No span, an unsampled one and ±Inf are counted but not offered.
+    ///
+    /// True if the exemplar was kept. The same holds for every method here that says so by its type.
     #[inline]
-    pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) {
-        self.series.observe_with(value, span);
+    pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.series.observe_with(value, span)
     }
 
     /// Counts a value, and offers this trace context as its exemplar. Not sampled, it is not offered, unless the filter is
     /// `AlwaysOn`.
     #[inline]
-    pub fn observe_trace(&self, value: f64, context: TraceContext) {
-        self.series.observe_with(value, || Some(context));
+    pub fn observe_trace(&self, value: f64, context: TraceContext) -> bool {
+        self.series.observe_with(value, || Some(context))
     }
 
     /// Counts a value, and offers this trace context with more labels. Names and values have 128 code points with
     /// those of the ids; what goes beyond is left out from the end, and counted.
-    pub fn observe_trace_labels(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.observe_trace(value, context, extra.iter().copied());
+    pub fn observe_trace_labels(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) -> bool {
+        self.series.observe_trace(value, context, extra.iter().copied())
     }
 
     /// Counts a value, and offers the trace context that `span` answers with more labels, which obey the limit of
     /// [`Histogram::observe_trace_labels`].
-    pub fn observe_with_labels(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
-        self.series.observe_with_labels(value, span, extra.iter().copied());
+    pub fn observe_with_labels(
+        &self,
+        value: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        extra: &[(&str, &str)],
+    ) -> bool {
+        self.series.observe_with_labels(value, span, packer(extra.iter().copied()))
+    }
+
+    /// Counts a value, and offers the trace context that `span` answers with the labels that `extra` adds. `extra` is
+    /// called only for what is about to be written.
+    pub fn observe_with_labels_from(
+        &self,
+        value: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        mut extra: impl FnMut(&mut ExemplarLabels<'_, '_>),
+    ) -> bool {
+        self.series.observe_with_labels(value, span, |fitter| extra(&mut ExemplarLabels(fitter)))
     }
 
     /// Counts a value, and offers the trace context of a `traceparent` header as its exemplar.
     ///
     /// # Errors
     /// `InvalidTraceparent` for a malformed one; the value is counted all the same.
-    pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<(), Error> {
+    pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<bool, Error> {
         self.series.observe_traceparent(value, traceparent)
     }
 
     /// Counts a value with an explicit exemplar, whatever its window has: the latest explicit one is shown, before
-    /// any offered one. `trace_id` with 32 and `span_id` with 16 hexadecimal digits are recognised and written first.
-    /// More than 128 code points are left out from the end; if nothing is left, so is the exemplar.
-    pub fn observe_exemplar(&self, value: f64, labels: &[(&str, &str)]) {
-        self.series.observe_exemplar(value, labels.iter().copied());
+    /// any offered one. More than 128 code points are left out from the end; if nothing is left, so is the exemplar.
+    ///
+    /// Ids are recognised under the usual spellings of their names (`trace_id`, `traceID`, `TraceId`, `X-B3-TraceId`,
+    /// `dd.trace_id`; of each kind the first that is one), and written first, in the one format: hexadecimal digits of
+    /// any case; 16 digits of a trace id, which are filled up with zeros on the left; decimal numbers of 64 bits with 17
+    /// digits or more, with fewer under the names of Datadog. What is none stays a plain label and is counted
+    /// (`invalid_id`). With [`keep_names`](crate::RegistryOptions::keep_names) the names stay as they are written here.
+    pub fn observe_exemplar(&self, value: f64, labels: &[(&str, &str)]) -> bool {
+        self.series.observe_exemplar(value, labels.iter().copied())
     }
 
     /// Counts a value with an explicit exemplar of these ids, sampled or not, and more labels.
-    pub fn observe_exemplar_ids(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.observe_exemplar_ids(value, context, extra.iter().copied());
+    pub fn observe_exemplar_ids(&self, value: f64, context: TraceContext, extra: &[(&str, &str)]) -> bool {
+        self.series.observe_exemplar_ids(value, context, extra.iter().copied())
+    }
+
+    /// Every exemplar that the rings of this series hold, newest first: up to [`slots`](crate::FamilyBuilder::slots)
+    /// winners for each bucket, whatever their age. Takes nothing from any scraper.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn exemplars(&self) -> Result<Vec<Exemplar>, Error> {
+        self.series.history()
+    }
+}
+
+impl HistogramFamily {
+    /// Sets the p99 of adaptive sampling in place of that of the buckets, which comes back with a value that is not
+    /// finite. Without a meaning for a family that does not sample adaptively. Any thread may call it at any time.
+    pub fn set_p99(&self, p99: f64) {
+        self.family.set_given_p99(p99);
     }
 }
 
@@ -166,48 +217,72 @@ impl Counter {
 
     /// Adds an amount, and offers the trace context that `span` answers, as [`Histogram::observe_with`] does.
     #[inline]
-    pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) {
-        self.series.add_with(amount, span);
+    pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.series.add_with(amount, span)
     }
 
     /// Adds one, and offers the trace context that `span` answers.
     #[inline]
-    pub fn inc_with(&self, span: impl FnOnce() -> Option<TraceContext>) {
-        self.series.add_with(1.0, span);
+    pub fn inc_with(&self, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.series.add_with(1.0, span)
     }
 
     /// Adds an amount, and offers this trace context as its exemplar.
     #[inline]
-    pub fn add_trace(&self, amount: f64, context: TraceContext) {
-        self.series.add_with(amount, || Some(context));
+    pub fn add_trace(&self, amount: f64, context: TraceContext) -> bool {
+        self.series.add_with(amount, || Some(context))
     }
 
     /// Adds an amount, and offers this trace context with more labels, as [`Histogram::observe_trace_labels`] does.
-    pub fn add_trace_labels(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.add_trace(amount, context, extra.iter().copied());
+    pub fn add_trace_labels(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) -> bool {
+        self.series.add_trace(amount, context, extra.iter().copied())
     }
 
     /// Adds an amount, and offers the trace context that `span` answers with more labels.
-    pub fn add_with_labels(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>, extra: &[(&str, &str)]) {
-        self.series.add_with_labels(amount, span, extra.iter().copied());
+    pub fn add_with_labels(
+        &self,
+        amount: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        extra: &[(&str, &str)],
+    ) -> bool {
+        self.series.add_with_labels(amount, span, packer(extra.iter().copied()))
+    }
+
+    /// Adds an amount, and offers the trace context that `span` answers with the labels that `extra` adds, as
+    /// [`Histogram::observe_with_labels_from`] does.
+    pub fn add_with_labels_from(
+        &self,
+        amount: f64,
+        span: impl FnOnce() -> Option<TraceContext>,
+        mut extra: impl FnMut(&mut ExemplarLabels<'_, '_>),
+    ) -> bool {
+        self.series.add_with_labels(amount, span, |fitter| extra(&mut ExemplarLabels(fitter)))
     }
 
     /// Adds an amount, and offers the trace context of a `traceparent` header as its exemplar.
     ///
     /// # Errors
     /// `InvalidTraceparent` for a malformed one; the amount is added all the same.
-    pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<(), Error> {
+    pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<bool, Error> {
         self.series.add_traceparent(amount, traceparent)
     }
 
     /// Adds an amount with an explicit exemplar, as [`Histogram::observe_exemplar`] does.
-    pub fn add_exemplar(&self, amount: f64, labels: &[(&str, &str)]) {
-        self.series.add_exemplar(amount, labels.iter().copied());
+    pub fn add_exemplar(&self, amount: f64, labels: &[(&str, &str)]) -> bool {
+        self.series.add_exemplar(amount, labels.iter().copied())
     }
 
     /// Adds an amount with an explicit exemplar of these ids, sampled or not, and more labels.
-    pub fn add_exemplar_ids(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) {
-        self.series.add_exemplar_ids(amount, context, extra.iter().copied());
+    pub fn add_exemplar_ids(&self, amount: f64, context: TraceContext, extra: &[(&str, &str)]) -> bool {
+        self.series.add_exemplar_ids(amount, context, extra.iter().copied())
+    }
+
+    /// Every exemplar that the ring of this series holds, newest first, as [`Histogram::exemplars`].
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn exemplars(&self) -> Result<Vec<Exemplar>, Error> {
+        self.series.history()
     }
 }
 

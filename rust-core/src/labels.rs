@@ -4,8 +4,12 @@ use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode, Result};
 
 mod fit;
+mod ids;
 
-pub use fit::{Fit, FitOptions, LabelList, MAX_CODE_POINTS, StoredLabels, fit_exemplar_labels, take_ids};
+pub(crate) use fit::{Fit, FitOptions, Fitter, MAX_CODE_POINTS, StoredLabels, Taken};
+pub(crate) use ids::{Id, IdName, read_id, take_ids};
+
+pub use fit::LabelList;
 
 /// Whether `name` is `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 #[must_use]
@@ -30,6 +34,15 @@ pub fn check_metric_name(name: &str) -> Result<()> {
         name,
         " is invalid: it must match [a-zA-Z_:][a-zA-Z0-9_:]*",
     ))
+}
+
+/// Fails unless an entry of a baggage can become a label of an exemplar under its own name.
+pub fn check_baggage_key(key: &str) -> Result<()> {
+    if is_label_name(key) {
+        return Ok(());
+    }
+    let text = " cannot be a label of an exemplar: it must match [a-zA-Z_][a-zA-Z0-9_]*";
+    Err(Error::quoting(ErrorCode::InvalidOption, "baggage key ", key, text))
 }
 
 /// Fails unless every name is a label name, is not reserved and occurs once.

@@ -7,12 +7,12 @@
 //! let latency = registry.histogram("http_request_duration_seconds", "Latency.").labels(&["route"]).register()?;
 //! let orders = latency.with(&["/orders"])?;
 //!
+//! # registry.set_clock(1_755_780_000_000, 1_000_000);
 //! // A request that was made in a sampled span.
 //! let span = TraceContext::parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")?;
 //! orders.observe_trace(0.67, span);
-//! # registry.set_clock(1_755_780_000_000, 1_000_000);
-//! # registry.set_clock(1_755_780_000_000, 1_001_000);
 //!
+//! # registry.set_clock(1_755_780_001_000, 1_001_000);
 //! let scrape = registry.scrape(&ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() })?;
 //! let body = String::from_utf8_lossy(scrape.body());
 //! assert!(body.contains(r#"le="1.0"} 1 # {trace_id="0af7651916cd43dd8448eb211c80319c","#));
@@ -43,6 +43,7 @@ mod bridge;
 pub mod buckets;
 #[doc(hidden)]
 pub mod buffer;
+mod builder;
 mod clock;
 mod core;
 mod encode;
@@ -51,6 +52,8 @@ mod exemplar;
 mod family;
 mod handles;
 mod hash;
+mod history;
+mod hooks;
 mod labels;
 mod memory;
 mod negotiate;
@@ -60,6 +63,7 @@ mod process;
 #[doc(hidden)]
 pub mod raw;
 mod reading;
+mod register;
 mod registry;
 mod segment;
 mod series;
@@ -68,15 +72,21 @@ mod snapshot;
 mod sync;
 mod tally;
 mod trace;
+mod variables;
 
+#[cfg(feature = "tracing")]
+pub use crate::bridge::tracing::log_slow_request;
+pub use crate::builder::FamilyBuilder;
 pub use crate::encode::{Scrape, ScrapeRequest};
 pub use crate::error::{Error, ErrorCode, Result};
-pub use crate::exemplar::{Filter, Policy, Scraper};
+pub use crate::exemplar::{Adaptive, Filter, LowerEdge, Policy, RuleOptions, Scraper};
 pub use crate::family::Kind;
-pub use crate::handles::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily};
+pub use crate::handles::{Counter, CounterFamily, FamilyHandle, Gauge, GaugeFamily, Histogram, HistogramFamily};
+pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
-pub use crate::registry::{FamilyBuilder, Registry, RegistryOptions, ScraperIdentity};
+pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};
 pub use crate::segment::problem::{SegmentNotice, SegmentReason};
 pub use crate::snapshot::{Exemplar, FamilySnapshot, SeriesSnapshot, Snapshot, Value};
 pub use crate::tally::DropReason;
 pub use crate::trace::{SpanId, TraceContext, TraceId};
+pub use crate::variables::VARIABLES;

@@ -1,173 +1,173 @@
-//! An observation with its exemplar: count first, then let the gate decide whether anything else is looked at.
+//! An observation with its exemplar: count first, then let the gate decide whether anything else is looked at. Each method
+//! says whether an exemplar was written.
 
 use crate::error::Error;
 use crate::exemplar::{Offer, Stored, packer};
-use crate::labels::{LabelList, take_ids};
+use crate::labels::{Fitter, Id, IdName, LabelList, read_id, take_ids};
 use crate::series::Series;
 use crate::tally::DropReason;
-use crate::trace::{SpanId, TraceContext, TraceId};
+use crate::trace::TraceContext;
 
 impl Series {
     /// Counts an observation and offers the span that `span` answers.
     #[inline]
-    pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) {
-        if let Some((bucket, seed)) = self.count_observation(value) {
-            self.offer_lazily(bucket, value, seed, span);
-        }
+    pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.offer_lazily(self.count_observation_at_gate(value).passed(value), span)
     }
 
     /// Counts an observation and offers a trace context with more labels.
-    pub fn observe_trace<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) {
-        self.observe_with_labels(value, || Some(context), extra);
+    pub fn observe_trace<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
+        self.observe_with_labels(value, || Some(context), packer(extra))
     }
 
     /// Counts an observation and offers the span that `span` answers with more labels.
-    pub fn observe_with_labels<'l>(
+    ///
+    /// `extra` adds the labels; it is called for what is about to be written.
+    pub fn observe_with_labels(
         &self,
         value: f64,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl LabelList<'l>,
-    ) {
-        if let Some((bucket, seed)) = self.count_observation(value) {
-            self.offer_labelled(bucket, value, seed, span, extra);
-        }
+        extra: impl FnMut(&mut Fitter<'_>),
+    ) -> bool {
+        self.offer_labelled(self.count_observation_at_gate(value).passed(value), span, extra)
     }
 
     /// Counts an observation and offers the context of a `traceparent` header.
     ///
     /// # Errors
     /// `InvalidTraceparent`; the observation is counted all the same.
-    pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<(), Error> {
-        let counted = self.count_observation(value);
-        self.offer_traceparent(counted, value, traceparent)
+    pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<bool, Error> {
+        let passed = self.count_observation_at_gate(value).passed(value);
+        self.offer_traceparent(passed, traceparent)
     }
 
     /// Counts an observation with an explicit exemplar.
-    pub fn observe_exemplar<'l>(&self, value: f64, labels: impl LabelList<'l>) {
-        if let Some((bucket, seed)) = self.count_observation(value) {
-            self.explicit_labels(bucket, value, seed, labels);
+    pub fn observe_exemplar<'l>(&self, value: f64, labels: impl LabelList<'l>) -> bool {
+        match self.count_observation(value) {
+            Some((bucket, seed)) => self.explicit_labels(Offer { bucket, value, seed }, labels),
+            None => false,
         }
     }
 
     /// Counts an observation with an explicit exemplar of these ids.
-    pub fn observe_exemplar_ids<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) {
-        if let Some((bucket, seed)) = self.count_observation(value) {
-            self.explicit_ids(Offer { bucket, value, seed }, context, extra);
+    pub fn observe_exemplar_ids<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
+        match self.count_observation(value) {
+            Some((bucket, seed)) => self.explicit_ids(Offer { bucket, value, seed }, context, extra),
+            None => false,
         }
     }
 
     /// Adds to a counter and offers the span that `span` answers.
     #[inline]
-    pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) {
-        if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.offer_lazily(bucket, amount, seed, span);
-        }
+    pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.offer_lazily(self.count_increment_at_gate(amount).passed(amount), span)
     }
 
     /// Adds to a counter and offers a trace context with more labels.
-    pub fn add_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) {
-        self.add_with_labels(amount, || Some(context), extra);
+    pub fn add_trace<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
+        self.add_with_labels(amount, || Some(context), packer(extra))
     }
 
     /// Adds to a counter and offers the span that `span` answers with more labels.
-    pub fn add_with_labels<'l>(
+    pub fn add_with_labels(
         &self,
         amount: f64,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl LabelList<'l>,
-    ) {
-        if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.offer_labelled(bucket, amount, seed, span, extra);
-        }
+        extra: impl FnMut(&mut Fitter<'_>),
+    ) -> bool {
+        self.offer_labelled(self.count_increment_at_gate(amount).passed(amount), span, extra)
     }
 
     /// Adds to a counter and offers the context of a `traceparent` header.
     ///
     /// # Errors
     /// `InvalidTraceparent`; the amount is added all the same.
-    pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<(), Error> {
-        let counted = self.count_increment(amount);
-        self.offer_traceparent(counted, amount, traceparent)
+    pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<bool, Error> {
+        let passed = self.count_increment_at_gate(amount).passed(amount);
+        self.offer_traceparent(passed, traceparent)
     }
 
     /// Adds to a counter with an explicit exemplar.
-    pub fn add_exemplar<'l>(&self, amount: f64, labels: impl LabelList<'l>) {
-        if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.explicit_labels(bucket, amount, seed, labels);
+    pub fn add_exemplar<'l>(&self, amount: f64, labels: impl LabelList<'l>) -> bool {
+        match self.count_increment(amount) {
+            Some(seed) => self.explicit_labels(Offer { bucket: 0, value: amount, seed }, labels),
+            None => false,
         }
     }
 
     /// Adds to a counter with an explicit exemplar of these ids.
-    pub fn add_exemplar_ids<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) {
-        if let Some((bucket, seed)) = self.count_increment(amount) {
-            self.explicit_ids(Offer { bucket, value: amount, seed }, context, extra);
+    pub fn add_exemplar_ids<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
+        match self.count_increment(amount) {
+            Some(seed) => self.explicit_ids(Offer { bucket: 0, value: amount, seed }, context, extra),
+            None => false,
         }
     }
 
     #[inline]
-    fn offer_lazily(&self, bucket: u32, value: f64, seed: u64, span: impl FnOnce() -> Option<TraceContext>) {
-        if self.gate_passes(bucket, value, seed) {
-            let mut span = Some(span);
-            self.offer(Offer { bucket, value, seed }, &mut || span.take().and_then(|span| span()), None);
-        }
+    fn offer_lazily(&self, passed: Option<Offer>, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        let Some(offer) = passed else { return false };
+        let mut span = Some(span);
+        self.offer(offer, &mut || span.take().and_then(|span| span()), None)
     }
 
-    fn offer_labelled<'l>(
+    fn offer_labelled(
         &self,
-        bucket: u32,
-        value: f64,
-        seed: u64,
+        passed: Option<Offer>,
         span: impl FnOnce() -> Option<TraceContext>,
-        extra: impl LabelList<'l>,
-    ) {
-        if self.gate_passes(bucket, value, seed) {
-            let mut pack = packer(extra);
-            let mut span = Some(span);
-            self.offer(Offer { bucket, value, seed }, &mut || span.take().and_then(|span| span()), Some(&mut pack));
-        }
+        mut extra: impl FnMut(&mut Fitter<'_>),
+    ) -> bool {
+        let Some(offer) = passed else { return false };
+        let mut span = Some(span);
+        self.offer(offer, &mut || span.take().and_then(|span| span()), Some(&mut extra))
     }
 
-    fn offer_traceparent(&self, counted: Option<(u32, u64)>, value: f64, text: &str) -> Result<(), Error> {
+    fn offer_traceparent(&self, passed: Option<Offer>, text: &str) -> Result<bool, Error> {
         match TraceContext::parse_traceparent(text) {
-            Ok(context) => {
-                if let Some((bucket, seed)) = counted {
-                    self.offer_lazily(bucket, value, seed, || Some(context));
-                }
-                Ok(())
-            }
+            Ok(context) => Ok(self.offer_lazily(passed, || Some(context))),
             Err(error) => {
+                // Slow it was all the same.
+                if let Some(offer) = passed {
+                    self.tell_if_slow(offer.value, &mut || None);
+                }
                 self.family.core.header.count_drop(DropReason::InvalidId);
                 Err(error)
             }
         }
     }
 
-    fn explicit_labels<'l>(&self, bucket: u32, value: f64, seed: u64, labels: impl LabelList<'l>) {
-        let (trace, span) = take_ids(labels.clone());
-        self.count_misread_ids(labels.clone(), trace, span);
-        let mut pack = packer(labels);
-        let stored = Stored { trace, span };
-        self.record_explicit(Offer { bucket, value, seed }, stored, Some(&mut pack));
-    }
-
-    /// Counts ids that are not hexadecimal; they stay as plain labels.
-    fn count_misread_ids<'l>(&self, mut labels: impl LabelList<'l>, trace: Option<TraceId>, span: Option<SpanId>) {
-        let misread = labels.any(|(name, value)| {
-            let (wanted, found) = match name {
-                "trace_id" => (true, trace.is_some()),
-                "span_id" => (true, span.is_some()),
-                _ => (false, false),
-            };
-            wanted && !found && !value.is_empty()
-        });
-        if misread {
-            self.family.core.header.count_drop(DropReason::InvalidId);
+    fn explicit_labels<'l>(&self, offer: Offer, labels: impl LabelList<'l>) -> bool {
+        let core = &*self.family.core;
+        let settings = &core.settings;
+        let names = (&*settings.trace_id_label, &*settings.span_id_label);
+        let ids = take_ids(labels.clone(), names, settings.keep_names);
+        if ids.misread {
+            core.header.count_drop(DropReason::InvalidId);
         }
+        let stored = Stored { trace: ids.trace, span: ids.span };
+        if settings.keep_names {
+            let mut add = |fitter: &mut Fitter<'_>| {
+                labels.clone().for_each(|(name, value)| push_with_id(fitter, name, value));
+            };
+            return self.record_explicit(offer, stored, Some(&mut add));
+        }
+        self.record_explicit(offer, stored, Some(&mut packer(labels)))
     }
 
-    fn explicit_ids<'l>(&self, offer: Offer, context: TraceContext, extra: impl LabelList<'l>) {
+    fn explicit_ids<'l>(&self, offer: Offer, context: TraceContext, extra: impl LabelList<'l>) -> bool {
         let no_extra = extra.clone().next().is_none();
         let mut pack = packer(extra);
-        self.record_explicit(offer, Stored::of(context), if no_extra { None } else { Some(&mut pack) });
+        self.record_explicit(offer, Stored::of(context), if no_extra { None } else { Some(&mut pack) })
+    }
+}
+
+/// Adds a label that keeps its name; an id is written in the one format all the same.
+fn push_with_id(fitter: &mut Fitter<'_>, name: &str, value: &str) {
+    let text = |digits: &[u8], fitter: &mut Fitter<'_>| {
+        fitter.push(name, core::str::from_utf8(digits).unwrap_or_default());
+    };
+    match IdName::of(name).and_then(|known| read_id(known, value)) {
+        Some(Id::Trace(id)) => text(&id.to_hex(), fitter),
+        Some(Id::Span(id)) => text(&id.to_hex(), fitter),
+        None => fitter.push(name, value),
     }
 }

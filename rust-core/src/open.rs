@@ -5,9 +5,10 @@ use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
 use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::priority::epoch_of;
-use crate::exemplar::shape::{HEADER_WORDS, RING_WORDS, SLOT_WORDS};
+use crate::exemplar::shape::{HEADER_WORDS, SLOT_WORDS, ring_words};
+use crate::hooks::TraceUrl;
 use crate::memory::{Shared, boxed};
-use crate::registry::{RegistryOptions, ScraperIdentity};
+use crate::registry::RegistryOptions;
 use crate::segment::layout::{Gate, Header};
 use crate::segment::problem::{Fault, Instead, SegmentReason};
 use crate::segment::{Birth, FileOptions, Offset, Segment, boot_id, boxed_str};
@@ -129,7 +130,11 @@ fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<Shared<Core>
     let settings = Settings {
         exemplar_bytes: options.exemplar_bytes as u64,
         self_metrics: options.self_metrics,
-        address_identity: options.scraper_identity == ScraperIdentity::Address,
+        scraper_identity: options.scraper_identity,
+        rules: options.rules,
+        keep_names: options.keep_names,
+        trace_url: TraceUrl::given(options.trace_url)?,
+        mark_spans: options.mark_spans,
         strict: options.strict,
         asked_for_file: options.segment.is_some(),
         trace_id_label: boxed_str(options.trace_id_label)?,
@@ -141,11 +146,11 @@ fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<Shared<Core>
     Ok(core)
 }
 
-/// Every gate of every series.
-fn for_each_gate(core: &Core, mut what: impl FnMut(&Gate)) {
+/// Every gate of every series, with the number of slots that its ring has.
+fn for_each_gate(core: &Core, mut what: impl FnMut(usize, &Gate)) {
     for family in core.families.iter() {
         for series in family.series.iter() {
-            series.gates.iter().for_each(&mut what);
+            series.gates.iter().for_each(|gate| what(family.rules.slots, gate));
         }
     }
 }
@@ -153,7 +158,7 @@ fn for_each_gate(core: &Core, mut what: impl FnMut(&Gate)) {
 /// Fails if a bucket has seen a window that is still to come: it would take no exemplar for a long time.
 fn check_windows(core: &Core) -> Result<(), Error> {
     let mut greatest = 0;
-    for_each_gate(core, |gate| greatest = greatest.max(epoch_of(gate.head.load(Ordering::Relaxed))));
+    for_each_gate(core, |_, gate| greatest = greatest.max(epoch_of(gate.head.load(Ordering::Relaxed))));
     // After the heads: others may close windows meanwhile.
     let epoch = core.header.window.epoch.load(Ordering::Relaxed);
     if epoch == 0 || epoch > EPOCH_MOST || greatest > epoch {
@@ -177,10 +182,10 @@ fn begin_boot(core: &Core, now_ms: u64) {
     header.scraper_lock.store(0, Ordering::Relaxed);
     header.window.opened_ms.store(now_ms, Ordering::Relaxed);
     let open = header.window.epoch.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-    for_each_gate(core, |gate| {
+    for_each_gate(core, |slots, gate| {
         // SYNC(ring-publish): Acquire, as every reader of a ring.
         let ring = Offset::from_lines(gate.ring.load(Ordering::Acquire));
-        let Some(words) = core.segment.words(ring, RING_WORDS) else { return };
+        let Some(words) = core.segment.words(ring, ring_words(slots)) else { return };
         let (slots, _) = words.get(HEADER_WORDS..).unwrap_or_default().as_chunks::<SLOT_WORDS>();
         for [admission, ..] in slots {
             let seen = admission.load(Ordering::Relaxed);

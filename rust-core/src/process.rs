@@ -1,6 +1,50 @@
-//! What belongs to a process and not to a segment: its fork generation, and the lock of slow paths.
+//! What belongs to a process and not to a segment: its fork generation, the lock of slow paths, and its memory for
+//! exemplars.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of exemplar memory that the registries of this process have taken, and the most they may: the greatest limit that
+/// one of them was made with.
+static EXEMPLAR_BYTES: AtomicU64 = AtomicU64::new(0);
+static EXEMPLAR_BYTES_MOST: AtomicU64 = AtomicU64::new(0);
+
+/// What one registry has taken of the process' exemplar memory; given back when it is dropped.
+pub(crate) struct ExemplarShare(AtomicU64);
+
+impl ExemplarShare {
+    /// A share of nothing yet, for a registry with this limit of its own.
+    pub(crate) fn new(limit: u64) -> Self {
+        EXEMPLAR_BYTES_MOST.fetch_max(limit, Ordering::Relaxed);
+        ExemplarShare(AtomicU64::new(0))
+    }
+
+    /// Takes so many bytes. False if the process has not so many left.
+    pub(crate) fn take(&self, bytes: u64) -> bool {
+        let taken = add_within(&EXEMPLAR_BYTES, bytes, EXEMPLAR_BYTES_MOST.load(Ordering::Relaxed));
+        if taken {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Gives back what `take` took.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        EXEMPLAR_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for ExemplarShare {
+    fn drop(&mut self) {
+        EXEMPLAR_BYTES.fetch_sub(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+/// Adds to a number unless the sum passes `most`.
+pub(crate) fn add_within(number: &AtomicU64, by: u64, most: u64) -> bool {
+    let add = |seen: u64| seen.checked_add(by).filter(|sum| *sum <= most);
+    number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+}
 
 /// A number that differs between a process and the children it forks. Never zero. Where the kernel does not wipe a page
 /// it is the process id, which slow paths only ask for.

@@ -5,17 +5,20 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 
 pub use crate::family::Family;
-pub use crate::labels::LabelList;
+pub use crate::hooks::Hooks;
+pub use crate::labels::{LabelList, check_baggage_key};
 pub use crate::series::Series;
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::error::Error;
-use crate::exemplar::{Filter, Offer, Policy, priority, scrapers, shape};
+use crate::exemplar::{Filter, Offer, Policy, RuleOptions, packer, priority, scrapers, shape};
 use crate::family::Kind;
 use crate::labels::put_lossy;
 use crate::memory::out_of_memory;
-use crate::registry::{FamilySpec, Registry};
+use crate::register::FamilySpec;
+use crate::registry::Registry;
 use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
+use crate::snapshot::Exemplar;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
 use crate::trace::TraceContext;
@@ -35,10 +38,8 @@ pub struct FamilyOptions<'a> {
     pub label_names: &'a [&'a str],
     /// Upper bounds of a histogram's buckets.
     pub bounds: Option<&'a [f64]>,
-    /// Which trace contexts may become exemplars.
-    pub filter: Option<Filter>,
-    /// Which offer of a window is kept.
-    pub policy: Option<Policy>,
+    /// How its exemplars are chosen.
+    pub rules: RuleOptions,
     /// How many series it may have.
     pub max_series: Option<u32>,
 }
@@ -62,6 +63,10 @@ pub struct View {
     pub filter: Filter,
     /// The family's policy.
     pub policy: Policy,
+    /// The least value that is offered; NaN when none is.
+    pub offer_from: f64,
+    /// Whether an offer that beats its window must still win a lot, which [`Series::draw`] draws.
+    pub draws: bool,
     /// Whether it takes what finds no place; such observations are tallied.
     pub overflow: bool,
 }
@@ -71,17 +76,16 @@ impl Registry {
     ///
     /// # Errors
     /// Those of [`crate::FamilyBuilder::register`].
-    pub fn register_raw(&self, options: &FamilyOptions<'_>) -> Result<&Family, Error> {
+    pub fn register_raw(&self, options: &FamilyOptions<'_>, hooks: Hooks) -> Result<&Family, Error> {
         let mut spec = FamilySpec::new(options.kind, options.name, options.help);
         spec.unit = options.unit;
         spec.label_names = options.label_names;
         if let (Some(bounds), Kind::Histogram) = (options.bounds, options.kind) {
             spec.bounds = bounds;
         }
-        spec.filter = options.filter.unwrap_or(spec.filter);
-        spec.policy = options.policy.unwrap_or(spec.policy);
+        spec.rules = options.rules;
         spec.max_series = options.max_series.unwrap_or(spec.max_series);
-        let family = self.register(&spec)?;
+        let family = self.register(&spec, hooks)?;
         // SAFETY: the family belongs to the core, which this borrowed handle keeps (INV-3).
         Ok(unsafe { family.as_ref() })
     }
@@ -105,6 +109,11 @@ impl Family {
         self.kind
     }
 
+    /// Sets the caller's p99 for adaptive sampling.
+    pub fn set_p99(&self, p99: f64) {
+        self.set_given_p99(p99);
+    }
+
     /// How many label values a series has.
     #[must_use]
     pub fn label_count(&self) -> usize {
@@ -119,16 +128,18 @@ impl Series {
         self.family.kind
     }
 
-    /// Counts an observation without an exemplar.
+    /// Counts an observation without an exemplar. False, as the other methods answer when none was written.
     #[inline]
-    pub fn observe(&self, value: f64) {
+    pub fn observe(&self, value: f64) -> bool {
         self.count_observation(value);
+        false
     }
 
-    /// Adds to a counter without an exemplar.
+    /// Adds to a counter without an exemplar. False, as the other methods answer when none was written.
     #[inline]
-    pub fn add(&self, amount: f64) {
+    pub fn add(&self, amount: f64) -> bool {
         self.count_increment(amount);
+        false
     }
 
     /// Sets a gauge.
@@ -152,15 +163,53 @@ impl Series {
             hash: self.hash(),
             buckets: self.gates.len() as u32,
             kind: self.family.kind,
-            filter: self.family.filter,
-            policy: self.family.policy,
+            filter: self.family.rules.filter,
+            policy: self.family.rules.policy,
+            offer_from: self.family.offer_from,
+            draws: self.family.rules.draws(),
             overflow: self.is_overflow(),
         }
     }
 
-    /// Takes an offer whose gate, budget and filter the caller has looked at, and whose observation it has counted.
-    pub fn offer_ids(&self, bucket: u32, value: f64, seed: u64, context: TraceContext) {
-        self.offer_in_hand(Offer { bucket, value, seed }, context);
+    /// Takes an offer whose gate, budget and filters the caller has looked at, and whose observation it has counted. True
+    /// if it was written.
+    pub fn offer_ids(&self, bucket: u32, value: f64, seed: u64, context: TraceContext) -> bool {
+        self.offer_in_hand(Offer { bucket, value, seed }, context, None)
+    }
+
+    /// The same with labels.
+    pub fn offer_ids_labels<'l>(
+        &self,
+        bucket: u32,
+        value: f64,
+        seed: u64,
+        context: TraceContext,
+        labels: impl LabelList<'l>,
+    ) -> bool {
+        self.offer_in_hand(Offer { bucket, value, seed }, context, Some(&mut packer(labels)))
+    }
+
+    /// The lots of an offer, for a caller that looks at budget and span itself: false, and counted, if it is not kept.
+    pub fn draw(&self, bucket: u32, value: f64, seed: u64) -> bool {
+        self.draw_offer(Offer { bucket, value, seed })
+    }
+
+    /// Every exemplar that the series' rings hold, newest first.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn exemplars(&self) -> Result<alloc::vec::Vec<Exemplar>, Error> {
+        self.history()
+    }
+
+    /// Counts a function of the user's that failed, for bindings that call some themselves.
+    pub fn count_callback_error(&self) {
+        self.family.core.header.count(Tally::CallbackErrors, 1);
+    }
+
+    /// Counts a slow request that a binding told of itself.
+    pub fn count_slow_request(&self) {
+        self.family.core.header.count(Tally::SlowRequests, 1);
     }
 
     /// Closes the open window if nobody has for ten seconds.
@@ -241,6 +290,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "family_sizes": FamilyRecord, sizes;
         "family_limits": FamilyRecord, limits;
         "family_series": FamilyRecord, series;
+        "family_rules": FamilyRecord, rules;
         "series_family": SeriesRecord, family;
         "series_hash": SeriesRecord, hash;
         "series_created_ms": SeriesRecord, created_ms;
@@ -256,7 +306,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("series_size", size_of::<SeriesRecord>() as u64),
         ("line_size", layout::LINE as u64),
         ("slot_size", size_of::<[u64; shape::SLOT_WORDS]>() as u64),
-        ("ring_size", size_of::<[u64; shape::RING_WORDS]>() as u64),
+        ("ring_size", shape::ring_words(shape::SLOTS_USUAL).saturating_mul(8) as u64),
         ("ring_header_size", size_of::<[u64; shape::HEADER_WORDS]>() as u64),
         ("label_area_size_per_slot", size_of::<[u64; shape::LABEL_WORDS]>() as u64),
     ];
@@ -266,7 +316,9 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("byte_order_value", layout::BYTE_ORDER),
         ("scrapers_count", layout::SCRAPERS as u64),
         ("tallies_count", layout::TALLIES as u64),
-        ("slots_count", shape::SLOTS as u64),
+        ("slots_count", shape::SLOTS_USUAL as u64),
+        ("slots_least_count", shape::SLOTS_LEAST as u64),
+        ("slots_most_count", shape::SLOTS as u64),
         ("histogram_sum_word", 0),
         ("histogram_counts_word", layout::HISTOGRAM_COUNTS_AT as u64),
         ("counter_whole_word", 0),
@@ -283,6 +335,8 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("tally_nan", Tally::Nan as u64),
         ("tally_invalid_increment", Tally::InvalidIncrement as u64),
         ("tally_overflow", Tally::Overflow as u64),
+        ("tally_slow_requests", Tally::SlowRequests as u64),
+        ("tally_callback_errors", Tally::CallbackErrors as u64),
         ("drop_unsampled", DropReason::Unsampled as u64),
         ("drop_no_span", DropReason::NoSpan as u64),
         ("drop_invalid_id", DropReason::InvalidId as u64),

@@ -1,12 +1,11 @@
 //! Reading a series so that no exemplar is shown whose observation is not counted: its slots first, then its cells.
 
-use crate::core::AGE_MOST_MS;
 use crate::error::Error;
 use crate::exemplar::flags;
 use crate::exemplar::ring::Age;
 use crate::exemplar::scrapers::Turn;
 use crate::exemplar::shape::LABEL_WORDS;
-use crate::exemplar::slot::label_words;
+use crate::exemplar::slot::{Payload, label_words};
 use crate::family::Kind;
 use crate::memory::Pushed;
 use crate::segment::layout::Gate;
@@ -22,6 +21,21 @@ pub(crate) struct Shown {
     pub(crate) trace: Option<TraceId>,
     pub(crate) span: Option<SpanId>,
     labels: (usize, usize),
+}
+
+impl Shown {
+    /// What a payload says. Its labels are the caller's to keep.
+    pub(crate) fn of(payload: Payload) -> Self {
+        let [first, value, high, low, span, _] = payload;
+        let marks = first >> 12 & 0xF;
+        Shown {
+            value: f64::from_bits(value),
+            stamp_ms: first >> 16,
+            trace: if marks & flags::TRACE != 0 { TraceId::from_u64s(high, low) } else { None },
+            span: if marks & flags::SPAN != 0 { SpanId::from_u64(span) } else { None },
+            labels: (0, 0),
+        }
+    }
 }
 
 /// A consistent copy of one series. Used again for the next one, so that a scrape allocates little.
@@ -91,20 +105,12 @@ impl Reading {
 
     fn exemplar(&mut self, series: &Series, gate: &Gate, turn: Turn, now_ms: u64) -> Result<Option<Shown>, Error> {
         let Some(ring) = series.ring_of(gate) else { return Ok(None) };
-        let age = Age { now_ms, max_ms: AGE_MOST_MS };
+        let age = Age { now_ms, max_ms: series.family.rules.max_age_ms };
         let Some(payload) = ring.choose(&gate.head, turn.lo, turn.open, age, &mut self.labels) else { return Ok(None) };
-        let [first, value, high, low, span, _] = payload;
-        let marks = first >> 12 & 0xF;
         let from = self.words.len();
         for word in self.labels.iter().take(label_words(&payload)) {
             self.words.push(*word)?;
         }
-        Ok(Some(Shown {
-            value: f64::from_bits(value),
-            stamp_ms: first >> 16,
-            trace: if marks & flags::TRACE != 0 { TraceId::from_u64s(high, low) } else { None },
-            span: if marks & flags::SPAN != 0 { SpanId::from_u64(span) } else { None },
-            labels: (from, self.words.len()),
-        }))
+        Ok(Some(Shown { labels: (from, self.words.len()), ..Shown::of(payload) }))
     }
 }

@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 
 use crate::buffer::Buffer;
+use crate::core::WINDOW_MOST_MS;
 use crate::encode::prefix;
 use crate::error::Error;
 use crate::exemplar::ring::beats;
-use crate::exemplar::{Filter, Policy, priority};
-use crate::family::{Family, Kind};
+use crate::exemplar::{AdaptiveState, Offer, Policy, priority, scrapers};
+use crate::family::{Family, GateKind, Kind};
 use crate::memory::{Link, Node, Pinned, boxed, copy_slice, out_of_memory};
 use crate::segment::layout::Gate;
 use crate::segment::{Offset, SeriesText, gates_bytes, take_text};
@@ -35,7 +36,16 @@ pub struct Series {
     values_len: u32,
     /// Where the record lies, in lines.
     place: u32,
+    /// What some families remember beside the cells.
+    state: Link<SeriesState>,
     next: Link<Series>,
+}
+
+/// What a series of a family with adaptive sampling, or with a listener for slow requests, remembers.
+pub(crate) struct SeriesState {
+    /// The window in which the listener was told last.
+    pub(crate) slow_told: AtomicU64,
+    pub(crate) adaptive: Option<Box<AdaptiveState>>,
 }
 
 impl Node for Series {
@@ -59,7 +69,7 @@ impl Series {
         both.put(&text.text);
         prefix::put_labels(&mut both, &family.label_names, &text.text);
         both.finish().map_err(|_| out_of_memory())?;
-        boxed(Series {
+        let series = boxed(Series {
             family,
             cells,
             gates,
@@ -67,8 +77,28 @@ impl Series {
             place: place.lines().ok_or_else(out_of_memory)?,
             text: copy_slice(both.as_slice())?,
             values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
+            state: Link::empty(),
             next: Link::empty(),
-        })
+        })?;
+        series.add_state()?;
+        Ok(series)
+    }
+
+    pub(crate) fn state(&self) -> Option<&SeriesState> {
+        self.state.get()
+    }
+
+    /// Gives the series what its family wants remembered. The caller holds the lock.
+    pub(crate) fn add_state(&self) -> Result<(), Error> {
+        if !self.family.wants_state() || self.state.get().is_some() {
+            return Ok(());
+        }
+        let adaptive = match self.family.rules.adaptive {
+            Some(_) => Some(AdaptiveState::new(self.gates.len())?),
+            None => None,
+        };
+        self.state.set(boxed(SeriesState { slow_told: AtomicU64::new(0), adaptive })?);
+        Ok(())
     }
 
     pub(crate) fn hash(&self) -> u64 {
@@ -120,38 +150,119 @@ impl Series {
         may_be && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
     }
 
-    /// Counts an observation. Returns its bucket and that bucket's count before; nothing for NaN, which is only
-    /// tallied, because one of them would spoil the sum for ever.
+    /// Counts an observation. NaN is only tallied, because one of them would spoil the sum for ever.
     #[inline]
     pub(crate) fn count_observation(&self, value: f64) -> Option<(u32, u64)> {
         if value.is_nan() || self.family.kind != Kind::Histogram {
-            self.family.core.header.count(Tally::Nan, 1);
+            self.refuse(Tally::Nan);
             return None;
         }
         let (sum, counts) = self.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
-        let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
+        let (count, overflow) = (counts.get(bucket)?, self.is_overflow());
+        let before = count.fetch_add(1, Ordering::Relaxed);
         add_to_float(sum, value);
-        self.count_if_overflow();
+        if overflow {
+            self.family.count_overflow();
+        }
         Some((bucket as u32, before))
     }
 
-    /// Adds to a counter. Returns the number of additions of this form before; nothing for an amount that is negative, NaN
-    /// or infinite, which is only tallied.
+    /// Counts an observation, and says whether its exemplar is worth a look: it beats what its window has, or it is time to
+    /// look at the clock, or it is slow enough to be told of.
+    ///
+    /// What the usual gate compares is loaded first: loads behind a locked instruction wait for it. What is offered is
+    /// looked at again before it is written, so a window that closes in between costs nothing but this offer.
+    // Always inlined: behind a call the answer would go through memory.
+    #[inline(always)]
+    pub(crate) fn count_observation_at_gate(&self, value: f64) -> AtGate {
+        let family = &*self.family;
+        if value.is_nan() || family.kind != Kind::Histogram {
+            return self.refuse(Tally::Nan);
+        }
+        let bucket = family.bounds.index(value);
+        let Some((sum, counts)) = self.cells.split_first() else { return AtGate::REFUSED };
+        let (Some(count), Some(gate)) = (counts.get(bucket), self.gates.get(bucket)) else { return AtGate::REFUSED };
+        let (kind, overflow) = (family.gate_kind(), self.is_overflow());
+        let beats = kind != GateKind::OFF && {
+            let head = gate.head.load(Ordering::Relaxed) | priority::LOW_BITS;
+            let epoch = family.window.epoch.load(Ordering::Relaxed);
+            priority::admission(epoch, priority::rough_key(value)) > head
+        };
+        let seed = count.fetch_add(1, Ordering::Relaxed);
+        add_to_float(sum, value);
+        if overflow {
+            family.count_overflow();
+        }
+        let passes = match kind {
+            GateKind::SLOWEST => beats || (seed & CLOCK_EVERY == 0 && self.is_due()),
+            GateKind::OFF => false,
+            _ => self.passes_special(bucket as u32, value, seed),
+        };
+        AtGate { seed, bucket: bucket as u32, passes: passes.into() }
+    }
+
+    /// Adds to a counter. An amount that is negative, NaN or infinite is only tallied.
     #[inline]
-    pub(crate) fn count_increment(&self, amount: f64) -> Option<(u32, u64)> {
+    pub(crate) fn count_increment(&self, amount: f64) -> Option<u64> {
         let [whole, fraction, fractions] = &*self.cells else { return None };
         if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
-            self.family.core.header.count(Tally::InvalidIncrement, 1);
+            self.refuse(Tally::InvalidIncrement);
             return None;
         }
         self.count_if_overflow();
         if amount < WHOLE_MOST && amount as u64 as f64 == amount {
-            Some((0, whole.fetch_add(amount as u64, Ordering::Relaxed)))
+            Some(whole.fetch_add(amount as u64, Ordering::Relaxed))
         } else {
             add_to_float(fraction, amount);
-            Some((0, fractions.fetch_add(1, Ordering::Relaxed)))
+            Some(fractions.fetch_add(1, Ordering::Relaxed))
         }
+    }
+
+    /// Adds to a counter, and says whether the exemplar is worth a look, as `count_observation_at_gate` does. The seed is
+    /// the number of additions of this form before.
+    #[inline]
+    pub(crate) fn count_increment_at_gate(&self, amount: f64) -> AtGate {
+        let family = &*self.family;
+        let Some(gate) = self.gates.first() else { return self.refuse(Tally::InvalidIncrement) };
+        let kind = family.gate_kind();
+        let head = gate.head.load(Ordering::Relaxed) | priority::LOW_BITS;
+        let epoch = family.window.epoch.load(Ordering::Relaxed);
+        let Some(seed) = self.count_increment(amount) else { return AtGate::REFUSED };
+        let passes = match kind {
+            GateKind::UNIFORM => {
+                let key = priority::uniform_key(self.hash, 0, seed);
+                priority::admission(epoch, key) > head || (seed & CLOCK_EVERY == 0 && self.is_due())
+            }
+            GateKind::OFF => false,
+            _ => self.passes_special(0, amount, seed),
+        };
+        AtGate { seed, bucket: 0, passes: passes.into() }
+    }
+
+    /// Whether the open window is to be closed by time. Every 16th observation asks.
+    #[cold]
+    #[inline(never)]
+    fn is_due(&self) -> bool {
+        let core = &*self.family.core;
+        scrapers::is_due(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS)
+    }
+
+    /// What the gate says in families whose gate is not the usual one of their kind.
+    #[inline(never)]
+    fn passes_special(&self, bucket: u32, value: f64, seed: u64) -> bool {
+        let family = &*self.family;
+        let Some(gate) = self.gates.get(bucket as usize) else { return false };
+        let epoch = family.window.epoch.load(Ordering::Relaxed);
+        let beats = beats(&gate.head, priority::admission(epoch, self.priority(bucket, value, seed)));
+        let offered = value >= family.offer_from && (beats || seed & CLOCK_EVERY == 0);
+        offered || value > family.slow_from()
+    }
+
+    #[cold]
+    fn refuse(&self, what: Tally) -> AtGate {
+        self.family.core.header.count(what, 1);
+        AtGate::REFUSED
     }
 
     /// Sets a gauge.
@@ -185,24 +296,30 @@ impl Series {
     /// The priority of an offer under this family's policy.
     #[inline]
     pub(crate) fn priority(&self, bucket: u32, value: f64, seed: u64) -> u32 {
-        match self.family.policy {
+        match self.family.rules.policy {
             Policy::Slowest => priority::value_key(value),
             Policy::Uniform => priority::uniform_key(self.hash, bucket, seed),
             Policy::First => 1,
         }
     }
+}
 
-    /// Whether an offer may be looked at: it beats what its window has, or it is time to look at the clock. Two loads
-    /// and a compare.
+/// A counted observation at its gate, in two registers.
+#[derive(Clone, Copy)]
+pub(crate) struct AtGate {
+    seed: u64,
+    bucket: u32,
+    passes: u32,
+}
+
+impl AtGate {
+    /// What was not counted does not pass.
+    const REFUSED: AtGate = AtGate { seed: 0, bucket: 0, passes: 0 };
+
+    /// The offer, if it is worth a look.
     #[inline]
-    pub(crate) fn gate_passes(&self, bucket: u32, value: f64, seed: u64) -> bool {
-        if self.family.filter == Filter::AlwaysOff {
-            return false;
-        }
-        let Some(gate) = self.gates.get(bucket as usize) else { return false };
-        let epoch = self.family.core.header.window.epoch.load(Ordering::Relaxed);
-        let candidate = priority::admission(epoch, self.priority(bucket, value, seed));
-        beats(&gate.head, candidate) || seed & CLOCK_EVERY == 0
+    pub(crate) fn passed(self, value: f64) -> Option<Offer> {
+        (self.passes != 0).then_some(Offer { bucket: self.bucket, value, seed: self.seed })
     }
 }
 

@@ -135,7 +135,7 @@ fn series_snapshot(family: &Family, series: &Series, reading: &Reading) -> Resul
     Ok(SeriesSnapshot { labels: labels.into_vec(), value })
 }
 
-fn exemplar(shown: &Shown, words: &[u64]) -> Result<Exemplar, Error> {
+pub(crate) fn exemplar(shown: &Shown, words: &[u64]) -> Result<Exemplar, Error> {
     let mut labels = Pushed::new();
     for (name, value) in StoredLabels::from_words(words).iter() {
         labels.push((boxed_str(name)?, boxed_str(value)?))?;

@@ -11,9 +11,9 @@ pub enum DropReason {
     Unsampled = 0,
     /// There was no span.
     NoSpan = 1,
-    /// An id was all zero, or a `traceparent` malformed.
+    /// An id was all zero, a `traceparent` malformed, or a label of an id's name held something else.
     InvalidId = 2,
-    /// The family's filter is `always_off`.
+    /// A filter of the family refused it: `always_off`, `probability`, `adaptive`, or a function of the user's.
     Filter = 3,
     /// The window's look-ups were used up.
     Budget = 4,
@@ -82,6 +82,10 @@ pub(crate) enum Tally {
     Encodes = 16,
     /// Nanoseconds spent on them.
     EncodeNs = 17,
+    /// Slow requests that a listener was told of.
+    SlowRequests = 18,
+    /// Functions of the user's that failed.
+    CallbackErrors = 19,
 }
 
 impl Header {

@@ -64,7 +64,7 @@ fn families_appear_in_the_other_registry() {
     let trace = spanpin::TraceContext::parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     counter.add_trace(2.5, trace.unwrap());
     registry.set_clock(1_700_000_011_000, 1_011_000);
-    (0..16).for_each(|_| counter.add_trace(1.0, trace_2()));
+    (0..16).for_each(|_| _ = counter.add_trace(1.0, trace_2()));
 
     let mut other = prometheus_client::registry::Registry::default();
     other.register_collector(Box::new(registry.clone()));

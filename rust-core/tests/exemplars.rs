@@ -436,7 +436,7 @@ fn the_first_exemplars_of_many_series_find_memory_before_any_scrape() {
     let family = registry.histogram("h", "").labels(&["l"]).register().unwrap();
     for n in 1..=200 {
         let series = family.with(&[&n.to_string()]).unwrap();
-        spanpin::buckets::DEFAULT_BOUNDS.iter().for_each(|bound| series.observe_trace(*bound, span(n)));
+        spanpin::buckets::DEFAULT_BOUNDS.iter().for_each(|bound| _ = series.observe_trace(*bound, span(n)));
     }
     registry.set_clock(WALL, 1_001_000);
     let request = ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() };

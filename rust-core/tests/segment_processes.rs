@@ -101,7 +101,7 @@ fn observe(family: &HistogramFamily, label: &str, value: f64, turn: u64) {
         0 => series.observe_exemplar_ids(value, span_of(value), &[]),
         1 => series.observe_exemplar_ids(value, span_of(value), &[("user", "someone")]),
         _ => series.observe_trace(value, span_of(value)),
-    }
+    };
 }
 
 /// The sum of the samples whose names begin so.
@@ -445,7 +445,9 @@ fn a_writer_stopped_in_the_middle_of_a_slot_tears_nothing() {
     let (mut wall_ms, mut mono_ms) = (1_700_000_000_000, 5_000_000);
     registry.set_clock(wall_ms, mono_ms);
     let series = histograms(&registry, "h").with(&["x"]).unwrap();
-    let offer = |value: f64| series.observe_exemplar_ids(value, span_of(value), &[("pad", &pad_of(value))]);
+    let offer = |value: f64| {
+        series.observe_exemplar_ids(value, span_of(value), &[("pad", &pad_of(value))]);
+    };
     let shared = Shared::new();
     let [pause, paused, ..] = shared.words() else { panic!() };
     let writer = fork_off(|| {

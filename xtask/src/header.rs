@@ -58,7 +58,8 @@ fn polish(raw: &str) -> Result<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in raw.lines() {
         let mut line = line.trim_end().to_owned();
-        if line.starts_with("typedef ") && (line.contains(" *Array_") || line.contains("*Out_")) {
+        let alias = line.contains(" *Array_") || line.contains("*Out_") || line == "typedef void *Context;";
+        if line.starts_with("typedef ") && alias {
             // The alias goes, and its comment with it.
             while lines.last().is_some_and(|line| line.starts_with("//")) {
                 lines.pop();
@@ -71,6 +72,7 @@ fn polish(raw: &str) -> Result<String> {
             for (alias, before, after) in ALIASES {
                 line = expand(&line, alias, before, after);
             }
+            line = line.replace("Context context", "void *context");
             if !line.starts_with("typedef struct ") {
                 line = line.replace("struct spanpin_", "spanpin_");
             }

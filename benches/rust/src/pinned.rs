@@ -16,8 +16,8 @@ pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0";
 pub(crate) fn work(workload: &str) -> Option<Box<dyn Work>> {
     Some(match workload {
         "observe" => histogram(false, |h, value, _| h.observe(value)),
-        "observe_exemplar_offered" => histogram(false, |h, value, span| h.observe_trace(value, span)),
-        "observe_exemplar_kept" => histogram(true, |h, value, span| h.observe_exemplar_ids(value, span, &[])),
+        "observe_exemplar_offered" => histogram(false, |h, value, span| _ = h.observe_trace(value, span)),
+        "observe_exemplar_kept" => histogram(true, |h, value, span| _ = h.observe_exemplar_ids(value, span, &[])),
         "labels_observe" => Box::new(Labels::new()),
         "counter_inc" => Box::new(Count::new()),
         "scrape_1000" => Box::new(Scrape::new()),

@@ -39,10 +39,10 @@ func (r Registry) Register(o FamilyOptions) (Family, *Failure) {
 		name:       str(&pin, o.Name),
 		help:       str(&pin, o.Help),
 		unit:       str(&pin, o.Unit),
-		filter:     C.uint32_t(o.Filter),
-		policy:     C.uint32_t(o.Policy),
 		max_series: C.uint32_t(o.MaxSeries),
 	}
+	options.rules.filter = C.uint32_t(o.Filter)
+	options.rules.policy = C.uint32_t(o.Policy)
 	options.label_names, options.label_names_len = strs(&pin, o.LabelNames)
 	if len(o.Bounds) > 0 {
 		pin.Pin(&o.Bounds[0])

@@ -3,7 +3,7 @@
 package segment
 
 // LayoutVersion is raised whenever a word moves or changes its meaning.
-const LayoutVersion = 1
+const LayoutVersion = 2
 
 // Offsets in bytes from the start of the segment header.
 const (

@@ -1,18 +1,21 @@
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias, final, type_check_only
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final, type_check_only
 
 from typing_extensions import Self, disjoint_base
 
 __all__ = [
     "DEFAULT_BUCKETS",
+    "Adaptive",
     "Counter",
     "CounterSeries",
+    "Exemplar",
     "Gauge",
     "GaugeSeries",
     "Histogram",
     "HistogramSeries",
     "Registry",
     "ScrapeResult",
+    "SlowRequest",
     "SpanpinError",
     "TraceContext",
     "__version__",
@@ -39,6 +42,9 @@ class _SpanContext(Protocol):
 
 _Trace: TypeAlias = str | TraceContext | _SpanContext
 _Labels: TypeAlias = Mapping[str, str]
+_ExemplarFilter: TypeAlias = Callable[[float, TraceContext], object]
+_ExemplarLabels: TypeAlias = Callable[[], _Labels | None]
+_OnSlowRequest: TypeAlias = Callable[[SlowRequest], object]
 
 class SpanpinError(ValueError):
     code: str
@@ -62,6 +68,62 @@ class TraceContext:
     def __getnewargs__(self) -> tuple[str, str, int]: ...
 
 @final
+class Adaptive:
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def __new__(
+        cls,
+        lower: float | Literal["p95"] = 0.8,
+        window: int = 120,
+        p99: float | None = None,
+    ) -> Self: ...
+    @property
+    def lower(self) -> float | Literal["p95"]: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def p99(self) -> float | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Exemplar:
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    @property
+    def value(self) -> float: ...
+    @property
+    def timestamp(self) -> float: ...
+    @property
+    def trace_id(self) -> str | None: ...
+    @property
+    def span_id(self) -> str | None: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class SlowRequest:
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    @property
+    def metric(self) -> str: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def trace_id(self) -> str | None: ...
+    @property
+    def span_id(self) -> str | None: ...
+    @property
+    def sampled(self) -> bool: ...
+    @property
+    def trace_url(self) -> str: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
 class ScrapeResult:
     @property
     def content_type(self) -> str: ...
@@ -78,9 +140,12 @@ class Registry:
         self_metrics: bool = True,
         reserve_bytes: int | None = None,
         exemplar_bytes: int | None = None,
-        scraper_identity: Literal["address", "none"] = "address",
-        trace_id_label: str = "trace_id",
-        span_id_label: str = "span_id",
+        scraper_identity: Literal["address", "given", "none"] | None = None,
+        trace_id_label: str | None = None,
+        span_id_label: str | None = None,
+        keep_names: bool | None = None,
+        trace_url: str | None = None,
+        mark_spans: bool | None = None,
     ) -> Self: ...
     def scrape(
         self, accept: str = "", accept_encoding: str = "", scraper: str | None = None
@@ -95,6 +160,7 @@ class Registry:
         path: str = "",
         peer: str = "",
     ) -> ScrapeResult: ...
+    def exemplars_json(self) -> bytes: ...
     def set_clock(self, wall_ms: int, mono_ms: int) -> None: ...
 
 def default_registry() -> Registry: ...
@@ -109,6 +175,7 @@ class HistogramSeries:
         exemplar: _Labels | None = None,
         extra: _Labels | None = None,
     ) -> None: ...
+    def exemplars(self) -> list[Exemplar]: ...
 
 @final
 class Histogram(HistogramSeries):
@@ -120,12 +187,25 @@ class Histogram(HistogramSeries):
         *,
         unit: str | None = None,
         buckets: Iterable[float] | None = None,
-        filter: _Filter = "trace_based",
+        filter: _Filter | None = None,
         policy: _Policy | None = None,
+        minimum_value: float | None = None,
+        probability: float | None = None,
+        adaptive: bool | Adaptive | None = None,
+        slots: int | None = None,
+        max_age: int | None = None,
+        exemplar_filter: _ExemplarFilter | None = None,
+        exemplar_labels: _ExemplarLabels | None = None,
+        baggage_keys: Iterable[str] | None = None,
+        mark_spans: bool | None = None,
+        slow_request_threshold: float | None = None,
+        on_slow_request: _OnSlowRequest | None = None,
+        trace_url: str | None = None,
         max_series: int | None = None,
         registry: Registry | None = None,
     ) -> Self: ...
     def labels(self, *values: object, **by_name: object) -> HistogramSeries: ...
+    def set_p99(self, p99: float) -> None: ...
     @property
     def name(self) -> str: ...
     @property
@@ -141,6 +221,7 @@ class CounterSeries:
         exemplar: _Labels | None = None,
         extra: _Labels | None = None,
     ) -> None: ...
+    def exemplars(self) -> list[Exemplar]: ...
 
 @final
 class Counter(CounterSeries):
@@ -151,8 +232,20 @@ class Counter(CounterSeries):
         labels: Iterable[str] | None = None,
         *,
         unit: str | None = None,
-        filter: _Filter = "trace_based",
+        filter: _Filter | None = None,
         policy: _Policy | None = None,
+        minimum_value: float | None = None,
+        probability: float | None = None,
+        adaptive: bool | Adaptive | None = None,
+        slots: int | None = None,
+        max_age: int | None = None,
+        exemplar_filter: _ExemplarFilter | None = None,
+        exemplar_labels: _ExemplarLabels | None = None,
+        baggage_keys: Iterable[str] | None = None,
+        mark_spans: bool | None = None,
+        slow_request_threshold: float | None = None,
+        on_slow_request: _OnSlowRequest | None = None,
+        trace_url: str | None = None,
         max_series: int | None = None,
         registry: Registry | None = None,
     ) -> Self: ...

@@ -20,7 +20,7 @@ use spanpin::ErrorCode;
 pub(crate) use cache::LabelCache;
 
 use crate::error::raise;
-use crate::family::{Family, Kind};
+use crate::family::{Family, Kind, find};
 use crate::text::utf8;
 
 const NAME: &CStr = c"labels";
@@ -198,7 +198,7 @@ fn find_or_create<K: Kind>(py: Python<'_>, family: &Family<K::Core>, call: &Call
     }
     let texts = values.iter().map(utf8).collect::<PyResult<Vec<_>>>()?;
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    let found = K::series(py, &family.core, &texts)?;
+    let found = find::<K>(py, family, &texts)?;
     if !found.keep {
         return Ok(found.object);
     }

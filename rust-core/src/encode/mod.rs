@@ -18,6 +18,7 @@ use crate::family::Family;
 use crate::memory::out_of_memory;
 use crate::negotiate::{Format, Negotiated, accepts_gzip, negotiate};
 use crate::reading::Reading;
+use crate::registry::ScraperIdentity;
 use crate::series::Series;
 use crate::sync::atomic::Ordering;
 use crate::tally::Tally;
@@ -119,7 +120,11 @@ fn put_exposition(
     deadline_ns: u64,
 ) -> Result<(), Error> {
     let now_ms = core.clock.mono_ms();
-    let who = if core.settings.address_identity { request.scraper } else { Scraper::anonymous() };
+    let who = match core.settings.scraper_identity {
+        ScraperIdentity::Address => request.scraper,
+        ScraperIdentity::Given => request.scraper.without_address(),
+        ScraperIdentity::None => Scraper::anonymous(),
+    };
     // A format without exemplars closes no window and leaves no mark.
     let turn = (format == Format::OpenMetrics1)
         .then(|| scrapers::begin(&core.header, who, now_ms, WINDOW_LEAST_MS, || clock::mono_ns() / 1_000_000));

@@ -38,6 +38,10 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
     count(out, "spanpin_nan_observations", "Observations of NaN, which are not counted.", header.tally(Tally::Nan));
     let invalid = header.tally(Tally::InvalidIncrement);
     count(out, "spanpin_invalid_increments", "Counter increments that were negative, NaN or infinite.", invalid);
+    let help = "Slow requests told of, once per window and series.";
+    count(out, "spanpin_slow_requests", help, header.tally(Tally::SlowRequests));
+    let help = "Failed calls of functions given to a family: filter, labels, marking, slow requests.";
+    count(out, "spanpin_callback_errors", help, header.tally(Tally::CallbackErrors));
     let help = "Observations counted by an overflow series, for want of a series of their own.";
     count(out, "spanpin_overflow_observations", help, header.tally(Tally::Overflow));
 

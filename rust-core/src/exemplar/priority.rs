@@ -33,6 +33,17 @@ impl Policy {
             _ => None,
         }
     }
+
+    /// The policy of this name: `slowest`, `uniform`, `first`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Policy> {
+        match name {
+            "slowest" => Some(Policy::Slowest),
+            "uniform" => Some(Policy::Uniform),
+            "first" => Some(Policy::First),
+            _ => None,
+        }
+    }
 }
 
 /// The admission word of an offer.
@@ -70,21 +81,35 @@ pub(crate) const fn is_busy(admission: u64) -> bool {
 
 /// The order-preserving 28-bit key of a finite value: sign, exponent and 19 bits of the mantissa of its f32.
 pub(crate) const fn value_key(value: f64) -> u32 {
+    let key = rough_key(value);
+    if key < SHUT { key } else { SHUT - 1 }
+}
+
+/// `value_key`, and for a value that is too great for an f32 a greater one: enough for a gate, which may let too much pass.
+pub(crate) const fn rough_key(value: f64) -> u32 {
     let bits = (value as f32).to_bits();
     let ordered = if bits >> 31 != 0 { !bits } else { bits | 0x8000_0000 };
-    let key = ordered >> 4;
-    if key < SHUT { key } else { SHUT - 1 }
+    ordered >> 4
 }
 
 /// A 27-bit key that is as good as random for each observation. `seed` is the count before the observation.
 pub(crate) const fn uniform_key(series: u64, bucket: u32, seed: u64) -> u32 {
+    (lot(series, bucket, seed) >> 37) as u32
+}
+
+/// A number of `0.0..1.0` that is as good as random for each observation.
+pub(crate) const fn chance(series: u64, bucket: u32, seed: u64) -> f64 {
+    const STEPS: f64 = (1_u64 << 53) as f64;
+    (lot(series, bucket, seed) >> 11) as f64 / STEPS
+}
+
+const fn lot(series: u64, bucket: u32, seed: u64) -> u64 {
     let mut x = series ^ ((bucket as u64) << 56) ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x ^= x >> 32;
     x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     x ^= x >> 32;
     x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    x ^= x >> 32;
-    (x >> 37) as u32
+    x ^ x >> 32
 }
 
 #[cfg(test)]

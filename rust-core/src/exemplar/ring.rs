@@ -8,7 +8,7 @@ use super::priority::{
     LOW_BITS, PRIORITY_MAX, SHUT, admission, epoch_of, is_busy, is_explicit, is_published, priority_of, rank_of,
 };
 use super::shape::{HEADER_WORDS, LABEL_WORDS, NOW_WORD, SLOT_WORDS, SLOTS, STAMP_AHEAD_MS};
-use super::slot::{Payload, Slot};
+use super::slot::{Payload, Slot, label_words};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Turns of the loops that race with other writers or readers; losing more often than that costs one exemplar.
@@ -315,6 +315,22 @@ impl<'a> Ring<'a> {
             return (first & TIED == 0).then_some(payload);
         }
         None
+    }
+
+    /// Calls `take` with every whole exemplar of the ring and the words of its labels, in no order.
+    pub(crate) fn read_all<E>(
+        &self,
+        labels: &mut [u64; LABEL_WORDS],
+        mut take: impl FnMut(Payload, &[u64]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut seen = [0; SLOTS];
+        self.collect(&mut seen);
+        for (index, admission) in seen.into_iter().enumerate().filter(|(_, a)| is_published(*a)) {
+            if let Some(payload) = self.slot(index).and_then(|slot| slot.read(admission, labels)) {
+                take(payload, labels.get(..label_words(&payload)).unwrap_or_default())?;
+            }
+        }
+        Ok(())
     }
 
     fn read_young(&self, index: usize, admission: u64, age: Age, labels: &mut [u64; LABEL_WORDS]) -> Option<Payload> {

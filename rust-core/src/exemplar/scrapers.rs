@@ -50,6 +50,11 @@ impl Scraper {
         let id = hash_parts(&[&class.to_le_bytes(), peer_ip.as_bytes()]);
         Scraper { id, class }
     }
+
+    /// The same told apart by its class alone. A name is its own class.
+    pub(crate) const fn without_address(self) -> Self {
+        Scraper { id: self.class, class: self.class }
+    }
 }
 
 /// FNV-1a over the parts, each closed by a byte that no UTF-8 text holds. Zero, which marks a free entry, is avoided.
@@ -127,6 +132,11 @@ fn cut(header: &Header, now_ms: u64, least_ms: u64) -> u64 {
     }
     window.opened_ms.store(now_ms, Ordering::Relaxed);
     window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+}
+
+/// Whether the open window has been open for `most_ms`.
+pub(crate) fn is_due(header: &Header, now_ms: u64, most_ms: u64) -> bool {
+    now_ms.saturating_sub(header.window.opened_ms.load(Ordering::Relaxed)) >= most_ms
 }
 
 /// Closes the open window if nobody has for `most_ms`.

@@ -4,8 +4,8 @@
 //! little-endian length of the value, the name, the value. Byte `i` of the form
 //! is byte `i % 8` of word `i / 8`, little-endian. The rest is zero.
 
+use super::ids::{Id, IdName, read_id};
 use super::is_label_name;
-use crate::trace::{SpanId, TraceId};
 
 /// The most code points that the label names and values of one exemplar have
 /// together.
@@ -23,12 +23,36 @@ const HEADER: usize = 3;
 pub struct FitOptions<'a> {
     /// The code points left for names and values.
     pub budget: usize,
-    /// Names that are written elsewhere, such as those of the ids; labels of
-    /// these names are left out.
-    pub taken: &'a [&'a str],
+    /// The ids that are written elsewhere.
+    pub taken: Taken<'a>,
 }
 
-/// The outcome of [`fit_exemplar_labels`].
+/// The names of labels that are left out, because an id is written under them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken<'a> {
+    /// The label of a trace id, if there is one.
+    pub trace: Option<&'a str>,
+    /// The label of a span id, if there is one.
+    pub span: Option<&'a str>,
+    /// Whether an id under another spelling of these names is left out as well.
+    pub spellings: bool,
+}
+
+impl Taken<'_> {
+    fn has(&self, name: &str, value: &str) -> bool {
+        if self.trace == Some(name) || self.span == Some(name) {
+            return true;
+        }
+        self.spellings
+            && match IdName::of(name).and_then(|known| read_id(known, value)) {
+                Some(Id::Trace(_)) => self.trace.is_some(),
+                Some(Id::Span(_)) => self.span.is_some(),
+                None => false,
+            }
+    }
+}
+
+/// What became of the labels given to a [`Fitter`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fit {
     /// The words used, from the first one.
@@ -53,62 +77,61 @@ pub trait LabelList<'a>: Iterator<Item = (&'a str, &'a str)> + Clone {}
 
 impl<'a, T: Iterator<Item = (&'a str, &'a str)> + Clone> LabelList<'a> for T {}
 
-/// Takes the ids from an explicit exemplar's labels.
-///
-/// The first label named `trace_id` is an id if its value is 32 hexadecimal
-/// digits of any case, not all zero; `span_id` likewise with 16. Otherwise it is a
-/// plain label.
-#[must_use]
-pub fn take_ids<'a>(labels: impl LabelList<'a>) -> (Option<TraceId>, Option<SpanId>) {
-    let first = |wanted: &str| labels.clone().find(|(name, value)| *name == wanted && !value.is_empty());
-    let trace_id = first("trace_id").and_then(|(_, value)| TraceId::parse_any_case(value));
-    let span_id = first("span_id").and_then(|(_, value)| SpanId::parse_any_case(value));
-    (trace_id, span_id)
-}
-
-/// Packs the labels that an exemplar may keep into `words`.
+/// Brings the labels of an exemplar within its limit, in the order in which they come.
 ///
 /// A label is left out if its value is empty, if its name is not
 /// `[a-zA-Z_][a-zA-Z0-9_]*`, is among the taken ones or was kept already (the
 /// first one wins). In values `"` becomes `'`, `\` becomes `/` and a line feed a
 /// space, because Prometheus stores them escaped. Once a label does not fit, it
 /// and all later ones are dropped.
-///
-/// Words after the used ones keep their content.
-pub fn fit_exemplar_labels<'a>(
-    words: &mut [u64; LABEL_WORDS],
-    options: FitOptions<'_>,
-    labels: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Fit {
-    let mut fit = Fit::default();
-    let mut stored = StoredLabels::default();
-    let mut left = options.budget.min(MAX_CODE_POINTS);
-    for (name, value) in labels {
-        if value.is_empty() {
-            continue;
+pub struct Fitter<'t> {
+    stored: StoredLabels,
+    taken: Taken<'t>,
+    left: usize,
+    fit: Fit,
+    /// Whether the family's function was asked for labels.
+    pub(crate) asked: bool,
+}
+
+impl<'t> Fitter<'t> {
+    pub(crate) fn new(options: FitOptions<'t>) -> Self {
+        Fitter {
+            stored: StoredLabels::default(),
+            taken: options.taken,
+            left: options.budget.min(MAX_CODE_POINTS),
+            fit: Fit::default(),
+            asked: false,
+        }
+    }
+
+    /// Adds a label.
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        if self.fit.trimmed || value.is_empty() {
+            return;
         }
         if !is_label_name(name) {
-            fit.invalid = true;
-            continue;
+            self.fit.invalid = true;
+            return;
         }
-        if options.taken.contains(&name) || stored.iter().any(|(kept, _)| kept == name) {
-            continue;
+        if self.taken.has(name, value) || self.stored.iter().any(|(kept, _)| kept == name) {
+            return;
         }
-        let Some(cost) = cost_within(name, value, left) else {
-            fit.trimmed = true;
-            break;
+        let cost = cost_within(name, value, self.left);
+        let Some((cost, replaced)) = cost.and_then(|cost| Some((cost, self.stored.append(name, value)?))) else {
+            self.fit.trimmed = true;
+            return;
         };
-        let Some(replaced) = stored.append(name, value) else {
-            fit.trimmed = true;
-            break;
-        };
-        left = left.saturating_sub(cost);
-        fit.code_points = fit.code_points.saturating_add(cost);
-        fit.labels = fit.labels.saturating_add(1);
-        fit.replaced |= replaced;
+        self.left = self.left.saturating_sub(cost);
+        self.fit.code_points = self.fit.code_points.saturating_add(cost);
+        self.fit.labels = self.fit.labels.saturating_add(1);
+        self.fit.replaced |= replaced;
     }
-    fit.words = stored.write_words(words);
-    fit
+
+    /// Packs the labels that were kept into `words`. Words after the used ones keep their content.
+    pub(crate) fn finish(mut self, words: &mut [u64; LABEL_WORDS]) -> Fit {
+        self.fit.words = self.stored.write_words(words);
+        self.fit
+    }
 }
 
 /// The code points of a label, or `None` if they are more than `left`.
@@ -147,7 +170,7 @@ impl StoredLabels {
 
     /// The names and values, in order.
     ///
-    /// Ends at the first bytes that [`fit_exemplar_labels`] cannot have written,
+    /// Ends at the first bytes that a [`Fitter`] cannot have written,
     /// so that damaged memory can not reach an exposition.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         let mut rest = self.bytes.get(..self.len).unwrap_or_default();
@@ -211,11 +234,19 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    const OPTIONS: FitOptions<'_> = FitOptions { budget: MAX_CODE_POINTS, taken: &[] };
+    const ID: &str = "b7ad6b7169203331";
+    const NONE: Taken<'_> = Taken { trace: None, span: None, spellings: true };
+    const OPTIONS: FitOptions<'_> = FitOptions { budget: MAX_CODE_POINTS, taken: NONE };
+
+    fn fitted(words: &mut [u64; LABEL_WORDS], options: FitOptions<'_>, labels: &[(&str, &str)]) -> Fit {
+        let mut fitter = Fitter::new(options);
+        labels.iter().for_each(|(name, value)| fitter.push(name, value));
+        fitter.finish(words)
+    }
 
     fn fit(options: FitOptions<'_>, labels: &[(&str, &str)]) -> (Fit, Vec<(String, String)>) {
         let mut words = [u64::MAX; LABEL_WORDS];
-        let fit = fit_exemplar_labels(&mut words, options, labels.iter().copied());
+        let fit = fitted(&mut words, options, labels);
         let stored = StoredLabels::from_words(words.get(..fit.words).unwrap());
         let kept: Vec<_> = stored.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         assert_eq!(kept.len(), fit.labels);
@@ -243,25 +274,38 @@ mod tests {
 
     #[test]
     fn labels_that_are_left_out() {
-        let options = FitOptions { budget: 65, taken: &["trace_id", "span_id"] };
-        let labels =
-            [("trace_id", "x"), ("a", ""), ("b.c", "1"), ("a", "first"), ("a", "second"), ("__name__", "kept")];
+        let taken = Taken { trace: Some("trace_id"), span: Some("sid"), spellings: true };
+        let options = FitOptions { budget: 65, taken };
+        let labels = [
+            ("traceID", ID),
+            ("span_id", ID),
+            ("a", ""),
+            ("b.c", "1"),
+            ("a", "first"),
+            ("a", "second"),
+            ("__name__", "kept"),
+        ];
         let (fit, kept) = fit(options, &labels);
         assert_eq!(names(&kept), ["a", "__name__"]);
         assert_eq!(kept.first().unwrap().1, "first");
         assert!(fit.invalid && !fit.trimmed);
+        let exact = FitOptions { budget: 65, taken: Taken { spellings: false, ..taken } };
+        assert_eq!(
+            names(&super::tests::fit(exact, &[("traceID", ID), ("trace_id", "y"), ("sid", "z")]).1),
+            ["traceID"]
+        );
     }
 
     #[test]
     fn the_limit_counts_code_points() {
         let exact = "é".repeat(64);
-        let options = FitOptions { budget: 65, taken: &[] };
+        let options = FitOptions { budget: 65, taken: NONE };
         assert_eq!(fit(options, &[("a", &exact)]).1.len(), 1);
         let over = "é".repeat(65);
         let (result, kept) = fit(options, &[("b", "1"), ("a", &over), ("c", "1")]);
         assert_eq!(names(&kept), ["b"]);
         assert!(result.trimmed);
-        let (result, kept) = fit(FitOptions { budget: 0, taken: &[] }, &[("a", "1")]);
+        let (result, kept) = fit(FitOptions { budget: 0, taken: NONE }, &[("a", "1")]);
         assert!(kept.is_empty() && result.trimmed && result.words == 0);
     }
 
@@ -279,7 +323,7 @@ mod tests {
     fn garbage_ends_the_labels() {
         let mut words = [0; LABEL_WORDS];
         let labels = [("good", "1"), ("b", "2")];
-        let used = fit_exemplar_labels(&mut words, OPTIONS, labels.into_iter()).words;
+        let used = fitted(&mut words, OPTIONS, &labels).words;
         for flip in 0..used * 64 {
             let mut damaged = words;
             damaged[flip / 64] ^= 1 << (flip % 64);
@@ -288,14 +332,5 @@ mod tests {
         assert_eq!(StoredLabels::from_words(&[u64::MAX; 100]).iter().count(), 0);
         assert_eq!(StoredLabels::from_words(&[0; 3]).iter().count(), 0);
         assert_eq!(StoredLabels::from_words(&[]).iter().count(), 0);
-    }
-
-    #[test]
-    fn ids_are_taken_from_labels() {
-        let trace = "0AF7651916cd43dd8448eb211c80319c";
-        let labels = [("span_id", "nope"), ("trace_id", trace), ("span_id", "b7ad6b7169203331")];
-        let (trace_id, span_id) = take_ids(labels.into_iter());
-        assert_eq!(trace_id.unwrap().to_string(), trace.to_lowercase());
-        assert_eq!(span_id, None);
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! Everything is made of atomics, because other threads, and with a shared backing other processes, write at any time.
 
-use crate::exemplar::shape::RING_WORDS;
+use crate::exemplar::rules::RULE_WORDS;
+use crate::exemplar::shape::{HEADER_WORDS, SLOT_WORDS};
 use crate::sync::atomic::{AtomicU32, AtomicU64};
 
 /// `SPANPIN` and the number of the container format.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SPANPIN\x01");
 /// Raised whenever a word moves or changes its meaning.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Reads differently on a machine of the other byte order.
 pub(crate) const BYTE_ORDER: u64 = 0x0102_0304_0506_0708;
 /// The unit of offsets and the alignment of blocks.
@@ -109,7 +110,7 @@ pub(crate) const RECORD_SERIES: u64 = 2;
 /// The first words of every record.
 #[repr(C)]
 pub(crate) struct Record {
-    /// `RECORD_*`; for families also `kind << 8 | filter << 16 | policy << 24`, for series `flags << 8`.
+    /// `RECORD_*`; for families also `kind << 8`, for series `flags << 8`.
     pub(crate) tag: AtomicU64,
     /// Offset of the record before this one, zero for the first.
     pub(crate) next: AtomicU64,
@@ -127,6 +128,8 @@ pub(crate) struct FamilyRecord {
     pub(crate) limits: AtomicU64,
     /// Series of this family, the overflow series left out.
     pub(crate) series: AtomicU64,
+    /// How its exemplars are chosen; `exemplar/rules.rs` says which word is what.
+    pub(crate) rules: [AtomicU64; RULE_WORDS],
 }
 
 /// A series. The text (label values, each after its u32 length) follows; then, on lines of their own, gates and cells.
@@ -159,5 +162,5 @@ const _: () = {
     assert!(size_of::<Gate>() == 16);
     assert!(size_of::<Header>() == LINE * 5 + LINE * SCRAPERS + TALLIES * 8);
     assert!(core::mem::offset_of!(Header, window) == 2 * LINE);
-    assert!((RING_WORDS * 8).is_multiple_of(LINE));
+    assert!(HEADER_WORDS * 8 == LINE && SLOT_WORDS * 8 == LINE);
 };

@@ -18,7 +18,7 @@ use self::file::SharedFile;
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) use self::file::boot_id;
 use self::heap::Heap;
-use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord};
+use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord, Window};
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) use self::os::boot_id;
 use self::problem::Fault;
@@ -248,6 +248,12 @@ impl Segment {
     pub(crate) fn pin_header(&self) -> Option<Pinned<Header>> {
         // SAFETY: the range stays mapped, at this address, as long as the segment; the core keeps both (INV-3).
         self.header().map(|header| unsafe { Pinned::new(header) })
+    }
+
+    /// The window in the header, for the core that owns this segment.
+    pub(crate) fn pin_window(&self) -> Option<Pinned<Window>> {
+        // SAFETY: as in `pin_header`.
+        self.header().map(|header| unsafe { Pinned::new(&header.window) })
     }
 
     /// `words`, for the core that owns this segment.

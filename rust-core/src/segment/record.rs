@@ -7,12 +7,13 @@ use super::layout::{FamilyRecord, LINE, RECORD_FAMILY, RECORD_SERIES, Record, SE
 use super::{Offset, Segment};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::rules::RULE_WORDS;
 use crate::memory::{Pushed, copy_slice, out_of_memory};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What a family record is made of.
 pub(crate) struct FamilyWrite<'a> {
-    /// `kind << 8 | filter << 16 | policy << 24`.
+    /// `kind << 8`.
     pub(crate) tag: u64,
     pub(crate) hash: u64,
     pub(crate) created_ms: u64,
@@ -22,6 +23,7 @@ pub(crate) struct FamilyWrite<'a> {
     pub(crate) label_names: &'a [&'a str],
     pub(crate) bounds: &'a [f64],
     pub(crate) max_series: u32,
+    pub(crate) rules: [u64; RULE_WORDS],
 }
 
 /// What a family record says, copied out of the segment and then checked.
@@ -33,6 +35,7 @@ pub(crate) struct FamilyText {
     pub(crate) label_names: Vec<Box<str>>,
     pub(crate) bounds: Box<[f64]>,
     pub(crate) max_series: u32,
+    pub(crate) rules: [u64; RULE_WORDS],
 }
 
 /// What a series record is made of.
@@ -159,6 +162,9 @@ impl Segment {
         record.sizes.store(sizes, Ordering::Relaxed);
         let limits = (family.label_names.len() as u64) << 32 | u64::from(family.max_series);
         record.limits.store(limits, Ordering::Relaxed);
+        for (word, rule) in record.rules.iter().zip(family.rules) {
+            word.store(rule, Ordering::Relaxed);
+        }
         self.store_bytes(place.plus(text_at as u64), text.as_slice()).ok_or_else(full)?;
         let bounds = self.words(place.plus(bounds_at as u64), family.bounds.len()).ok_or_else(full)?;
         for (word, bound) in bounds.iter().zip(family.bounds) {
@@ -187,6 +193,10 @@ impl Segment {
         for word in words {
             bounds.push(f64::from_bits(word.load(Ordering::Relaxed)))?;
         }
+        let mut rules = [0; RULE_WORDS];
+        for (rule, word) in rules.iter_mut().zip(&record.rules) {
+            *rule = word.load(Ordering::Relaxed);
+        }
         Ok(FamilyText {
             tag: record.record.tag.load(Ordering::Relaxed),
             name,
@@ -195,6 +205,7 @@ impl Segment {
             label_names: label_names.into_vec(),
             bounds: copy_slice(&bounds)?,
             max_series: limits as u32,
+            rules,
         })
     }
 

@@ -43,7 +43,7 @@ static spanpin_status do_register(void)
   spanpin_str labels[LIST];
   double bounds[LIST];
   spanpin_family_options o = {.kind = count()};
-  o.name = text(), o.help = text(), o.unit = text(), o.filter = count(), o.policy = count(), o.max_series = count();
+  o.name = text(), o.help = text(), o.unit = text(), o.rules.filter = count(), o.rules.policy = count(), o.max_series = count();
   o.label_names = labels, o.label_names_len = texts(labels);
   long len = atol(word());
   for (long i = 0; i < len && i < LIST; i++)

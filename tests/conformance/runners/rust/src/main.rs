@@ -70,11 +70,14 @@ macro_rules! record {
             match (op["traceparent"].as_str(), context(&op["trace"])) {
                 _ if op["exemplar"].is_array() => series.$explicit(value, &labels),
                 // The observation counts whatever becomes of the header.
-                (Some(header), _) => drop(series.$traceparent(value, header)),
+                (Some(header), _) => series.$traceparent(value, header).unwrap_or(false),
                 (_, Ok(context)) if labels.is_empty() => series.$trace(value, context),
                 (_, Ok(context)) => series.$labelled(value, context, &labels),
-                _ => series.$plain(value),
-            }
+                _ => {
+                    series.$plain(value);
+                    false
+                }
+            };
         }
     };
 }

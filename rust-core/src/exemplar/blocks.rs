@@ -1,0 +1,94 @@
+//! Where a bucket's ring lies: made at its first exemplar, with a label area at the first one that has labels.
+
+use super::ring::{Ring, first_stamp};
+use super::shape::{HEADER_WORDS, LABEL_WORDS, ring_words};
+use crate::segment::Offset;
+use crate::segment::layout::Gate;
+use crate::series::Series;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The header words of a ring: the greatest stamp is first, then the slots ever used.
+const LABEL_AREA_AT: usize = 2;
+
+/// Words of the label area of a ring: one block for all its slots.
+const fn label_area_words(slots: usize) -> usize {
+    slots.saturating_mul(LABEL_WORDS)
+}
+
+impl Series {
+    /// The ring behind a gate, made if there is none, and whether it can hold labels.
+    pub(super) fn ring_for(&self, gate: &Gate, labelled: bool) -> Option<(Ring<'_>, bool)> {
+        // SYNC(ring-publish): pairs with the exchange in `new_ring`; the first stamp becomes visible.
+        let mut lines = gate.ring.load(Ordering::Acquire);
+        if lines == 0 {
+            lines = self.new_ring(gate)?;
+        }
+        let mut ring = self.ring_at(lines)?;
+        if labelled && !ring.has_labels() && self.add_label_area(Offset::from_lines(lines)) {
+            ring = self.ring_at(lines)?;
+        }
+        Some((ring, ring.has_labels()))
+    }
+
+    /// The ring of a bucket, for a reader; nothing before its first exemplar.
+    pub(crate) fn ring_of(&self, gate: &Gate) -> Option<Ring<'_>> {
+        // SYNC(ring-publish): Acquire, as in `ring_for`.
+        match gate.ring.load(Ordering::Acquire) {
+            0 => None,
+            lines => self.ring_at(lines),
+        }
+    }
+
+    fn ring_at(&self, lines: u32) -> Option<Ring<'_>> {
+        let segment = &self.family.core.segment;
+        let place = Offset::from_lines(lines);
+        let words = segment.words(place, ring_words(self.family.rules.slots))?;
+        // SYNC(label-area): Acquire, pairs with `add_label_area`.
+        let labels_at = words.get(LABEL_AREA_AT)?.load(Ordering::Acquire);
+        let labels = match labels_at {
+            0 => &[],
+            at => segment.words(Offset::from_bytes(at), label_area_words(self.family.rules.slots)).unwrap_or_default(),
+        };
+        Ring::new(words, labels, place.bytes())
+    }
+
+    fn new_ring(&self, gate: &Gate) -> Option<u32> {
+        let core = &*self.family.core;
+        let place = self.exemplar_block(ring_words(self.family.rules.slots).saturating_mul(8))?;
+        let words = core.segment.words(place, HEADER_WORDS)?;
+        // After the clock was set back, a bucket's first stamp must not fall below what it had in an earlier life.
+        let greatest = core.header.greatest_stamp_ms.load(Ordering::Relaxed);
+        if greatest > core.clock.wall_ms() {
+            words.first()?.store(first_stamp(greatest), Ordering::Relaxed);
+        }
+        let lines = place.lines()?;
+        // SYNC(ring-publish): Release publishes the header; Acquire takes over another's. A lost race leaks a ring.
+        let published = gate.ring.compare_exchange(0, lines, Ordering::AcqRel, Ordering::Acquire);
+        Some(published.map_or_else(|other| other, |_| lines))
+    }
+
+    fn add_label_area(&self, ring: Offset) -> bool {
+        let segment = &self.family.core.segment;
+        let word: Option<&AtomicU64> = segment.words(ring, HEADER_WORDS).and_then(|words| words.get(LABEL_AREA_AT));
+        let Some(word) = word else { return false };
+        let Some(area) = self.exemplar_block(label_area_words(self.family.rules.slots).saturating_mul(8)) else {
+            return false;
+        };
+        // SYNC(label-area): Release publishes zeroed words; a lost race leaks a block.
+        let _ = word.compare_exchange(0, area.bytes(), Ordering::AcqRel, Ordering::Acquire);
+        true
+    }
+
+    /// A block of exemplar memory, under the limit of the process.
+    fn exemplar_block(&self, bytes: usize) -> Option<Offset> {
+        let core = &*self.family.core;
+        if !core.charge_exemplars(bytes) {
+            return None;
+        }
+        let place = core.segment.allocate(bytes);
+        if place.is_none() {
+            core.discharge_exemplars(bytes);
+        }
+        place
+    }
+}

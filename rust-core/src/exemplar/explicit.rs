@@ -1,0 +1,68 @@
+//! Explicit exemplars: label sets of the caller's, which skip the rule of the window and outrank its offers.
+
+use super::content::{Content, Extra, Stored};
+use super::offer::Offer;
+use super::ring::advance_head_explicit;
+use super::{Filter, scrapers};
+use crate::core::WINDOW_MOST_MS;
+use crate::series::Series;
+use crate::sync::atomic::Ordering;
+use crate::tally::{DropReason, Tally};
+use crate::trace::TraceContext;
+
+/// An explicit exemplar gives up after losing its window this often.
+const TRIES: usize = 4;
+
+impl Series {
+    /// Records an explicit exemplar: it skips the window rule and outranks the offers of its window. True if it was
+    /// written.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn record_explicit(&self, offer: Offer, stored: Stored, extra: Option<Extra<'_>>) -> bool {
+        let core = &*self.family.core;
+        let header = &*core.header;
+        let Some(gate) = self.gates.get(offer.bucket as usize) else { return false };
+        let refuse = |reason| {
+            header.count_drop(reason);
+            false
+        };
+        self.tell_if_slow(offer.value, &mut || Some(TraceContext::sampled(stored.trace?, stored.span?)));
+        header.count(Tally::Offered, 1);
+        if self.family.rules.filter == Filter::AlwaysOff {
+            return refuse(DropReason::Filter);
+        }
+        if !offer.value.is_finite() {
+            return refuse(DropReason::Nonfinite);
+        }
+        let packed = extra.map(|extra| self.pack(&stored, extra));
+        let labels = packed.as_ref().map(|packed| packed.words()).unwrap_or_default();
+        if stored.is_empty() && labels.is_empty() {
+            // Nothing to show is left of it, or nothing was given.
+            if !packed.as_ref().is_some_and(|packed| packed.counted) {
+                header.count_drop(DropReason::LabelValue);
+            }
+            return false;
+        }
+        let now_ms = core.clock.mono_ms();
+        scrapers::turn_by_time(header, now_ms, WINDOW_MOST_MS);
+        let Some((ring, labelled)) = self.ring_for(gate, !labels.is_empty()) else {
+            return refuse(DropReason::Memory);
+        };
+        let labels = if labelled { labels } else { &[] };
+        if stored.is_empty() && labels.is_empty() {
+            return refuse(DropReason::Memory);
+        }
+        for _ in 0..TRIES {
+            let epoch = header.window.epoch.load(Ordering::Relaxed);
+            if let Some(candidate) = advance_head_explicit(&gate.head, epoch) {
+                return self.write(&ring, gate, candidate, offer, Content { stored, labels, now_ms });
+            }
+            // The window has closed meanwhile, or it has no number left for one more explicit exemplar. Closing a
+            // window early is always allowed.
+            if header.window.epoch.load(Ordering::Relaxed) == epoch {
+                scrapers::turn_by_time(header, now_ms, 0);
+            }
+        }
+        refuse(DropReason::Busy)
+    }
+}
