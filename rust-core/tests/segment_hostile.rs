@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use place::{Place, attach, fork_off, options, scrape, wait_for};
 use proptest::prelude::*;
-use spanpin::{ErrorCode, Registry, RegistryOptions, SegmentReason, SpanId, TraceContext, TraceId};
+use spanpin::{Adaptive, ErrorCode, Registry, RegistryOptions, SegmentReason, SpanId, TraceContext, TraceId};
 
 const HEADER_WORDS: usize = 200;
 
@@ -41,6 +41,13 @@ fn use_all(registry: &Registry) {
             series.observe_exemplar_ids(0.3, span(n), &[("user", "someone")]);
         }
     }
+    let adaptive = registry.histogram("a", "").bounds(&[0.5]).adaptive(Adaptive::default()).slots(19);
+    if let Ok(histogram) = adaptive.register() {
+        let series = histogram.with(&[]).unwrap();
+        for n in 1..120 {
+            series.observe_trace(0.1 + n as f64 / 200.0, span(n));
+        }
+    }
     if let Ok(counter) = registry.counter("c", "").labels(&["l"]).register() {
         counter.with(&["x"]).unwrap().inc_with(|| Some(span(9)));
         counter.with(&["y"]).unwrap().add(0.5);
@@ -67,6 +74,7 @@ fn try_out(path: &str) -> bool {
             use_all(&registry);
             check(&scrape(&registry));
             registry.snapshot().unwrap();
+            registry.exemplars_json().unwrap();
             true
         }
         Err(error) => {
