@@ -148,6 +148,21 @@ fn what_stands_in_the_fixed_part_of_the_header_is_protected() {
     }
 }
 
+/// Then records reach behind what is handed out, in part or as a whole.
+#[test]
+fn a_tail_that_is_too_low_is_told() {
+    let place = Place::in_memory();
+    let path = place.path("a");
+    let whole = sample();
+    let refused = (1600..whole.len()).step_by(64).filter(|tail| {
+        let mut bytes = whole.clone();
+        bytes[64..72].copy_from_slice(&(*tail as u64).to_ne_bytes());
+        write_segment(&path, &bytes);
+        !try_out(&path)
+    });
+    assert!(refused.count() > 10, "records outside were taken");
+}
+
 /// Words that hurt most where an offset, a length or a count is expected.
 fn nasty_word() -> impl Strategy<Value = u64> {
     prop_oneof![
