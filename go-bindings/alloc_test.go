@@ -88,5 +88,18 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	noAllocs(t, "IncTraceparent", func(int) { c.IncTraceparent(traceparent) })
 	noAllocs(t, "IncExemplar", func(int) { c.IncExemplar(Exemplar{Trace: span}) })
 	noAllocs(t, "IncExemplar, labels", func(int) { c.IncExemplar(Exemplar{Trace: span, Labels: labels}) })
+	rules := HistogramOpts{
+		Registry: r, Name: "ruled", MinimumValue: 0.1, Probability: 0.5, Adaptive: &Adaptive{P99: 1}, SlowRequestThreshold: 1e6,
+		ExemplarFilter: func(v float64, _ TraceContext) bool { return v > 0 },
+	}
+	ruled := MustNewHistogram(rules)
+	noAllocs(t, "ObserveCtx by rules, kept", func(int) { slower += 1e-4; ruled.ObserveCtx(ctx, slower) })
+	noAllocs(t, "ObserveTrace by rules, labels", func(int) { slower += 1e-4; ruled.ObserveTrace(slower, span, labels...) })
+	noAllocs(t, "ObserveCtx by rules, not kept", func(int) { ruled.ObserveCtx(ctx, 0.3) })
+	logged(t)
+	rules = HistogramOpts{Registry: r, Name: "slow", SlowRequestThreshold: 0.5, OnSlowRequest: func(SlowRequest) {}}
+	slow := MustNewHistogram(rules)
+	slow.ObserveCtx(ctx, 1)
+	noAllocs(t, "ObserveCtx, slow, told of before", func(int) { slow.ObserveCtx(unsampled, 1) })
 	noAllocs(t, "Gauge", func(int) { g.Set(1); g.Inc(); g.Sub(2) })
 }

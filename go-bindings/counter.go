@@ -17,6 +17,7 @@ import (
 // refused, for whatever reason, still counts.
 type Counter struct {
 	series   segment.Counter
+	offers   offers
 	handle   capi.Counter
 	registry *Registry
 }
@@ -41,9 +42,8 @@ func MustNewCounter(o CounterOpts) *Counter { return must(NewCounter(o)) }
 // is not the suffix of the name.
 func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
 	v := &CounterVec{}
-	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, capi.FamilyOptions{
-		Kind: capi.KindCounter, Name: o.Name, Help: o.Help, Unit: o.Unit,
-		LabelNames: labelNames, Filter: uint32(o.Filter), Policy: uint32(o.Policy),
+	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, o.exemplars(), capi.FamilyOptions{
+		Kind: capi.KindCounter, Name: o.Name, Help: o.Help, Unit: o.Unit, LabelNames: labelNames,
 	}})
 	if err != nil {
 		return nil, err
@@ -61,7 +61,8 @@ func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
 			return nil, capi.View{}, of(failure)
 		}
 		c := &Counter{handle: handle, registry: f.registry}
-		c.series = segment.Counter{Series: f.registry.series(view)}
+		c.series = segment.Counter{Series: f.series(view)}
+		c.offers.of(f.rules, handle.Series(), values, view.Overflow)
 		return c, view, nil
 	}
 	return v, nil
@@ -104,8 +105,8 @@ func (c *Counter) IncCtx(ctx context.Context) { c.AddCtx(ctx, 1) }
 // The context is looked at only if the offer beats what the counter holds.
 // Without a span, or with one that the filter refuses, v is just added.
 func (c *Counter) AddCtx(ctx context.Context, v float64) {
-	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
-		c.offerCtx(ctx, v, old)
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
+		c.takeCtx(ctx, v, old)
 	}
 	runtime.KeepAlive(c)
 }
@@ -117,12 +118,8 @@ func (c *Counter) IncTrace(trace TraceContext, extra ...Label) { c.AddTrace(1, t
 // An invalid trace context just adds v. Of the extra labels those named trace_id
 // and span_id are left out; see Exemplar for the rest.
 func (c *Counter) AddTrace(v float64, trace TraceContext, extra ...Label) {
-	if len(extra) > 0 {
-		c.addTraceLabels(v, trace, extra)
-		return
-	}
-	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
-		c.offerTrace(trace, v, old)
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
+		c.takeTrace(trace, extra, v, old)
 	}
 	runtime.KeepAlive(c)
 }
@@ -134,8 +131,8 @@ func (c *Counter) IncTraceparent(traceparent string) { c.AddTraceparent(1, trace
 // exemplar. The header is parsed only if the offer beats what the counter holds;
 // a malformed one is counted in spanpin_exemplars_dropped_total.
 func (c *Counter) AddTraceparent(v float64, traceparent string) {
-	if old, ok := c.series.Add(v); ok && c.gate(v, old) {
-		c.offerTraceparent(traceparent, v, old)
+	if old, ok := c.series.Add(v); ok && c.series.Worth(onlyBucket, v, old) {
+		c.takeTraceparent(traceparent, v, old)
 	}
 	runtime.KeepAlive(c)
 }
@@ -147,11 +144,15 @@ func (c *Counter) IncExemplar(e Exemplar) { c.AddExemplar(1, e) }
 // the next scrape, whatever else is offered; the latest one wins. The filter
 // AlwaysOff stops it, unsampled traces do not.
 func (c *Counter) AddExemplar(v float64, e Exemplar) {
+	epoch := c.series.Epoch()
 	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		c.addExemplarLabels(v, e)
-		return
+	} else {
+		c.handle.AddExemplarIDs(v, e.Trace.span)
 	}
-	c.handle.AddExemplarIDs(v, e.Trace.span)
+	if v > c.series.SlowFrom && segment.Addable(v) {
+		c.offers.tellSlow(&c.series.Series, epoch, v, &source{trace: e.Trace})
+	}
 	runtime.KeepAlive(c)
 }
 
@@ -162,65 +163,40 @@ func (c *Counter) Value() float64 {
 	return v
 }
 
+// Exemplars are all that the ring of the counter holds, newest first: up to Slots
+// winners, whatever their age. It takes nothing from any scraper.
+func (c *Counter) Exemplars() []ExemplarRecord {
+	records := c.offers.history()
+	runtime.KeepAlive(c)
+	return records
+}
+
 // A counter has one gate.
 const onlyBucket = 0
 
-func (c *Counter) gate(v float64, old uint64) bool {
-	return c.series.Filter != segment.FilterAlwaysOff && c.series.Gate(onlyBucket, v, old)
-}
-
-// beats is the second look at the gate, after a window that is due was closed.
-func (c *Counter) beats(v float64, old uint64) bool {
-	if c.series.Due() {
-		c.handle.Turn()
-	}
-	return c.series.Beats(onlyBucket, v, old)
-}
-
 //go:noinline
-func (c *Counter) offerCtx(ctx context.Context, v float64, old uint64) {
-	if !c.beats(v, old) || !c.series.Spend(onlyBucket) {
-		return
-	}
-	if span, ok := activeSpan(ctx, &c.series.Series); ok {
-		c.handle.Offer(v, old, span)
+func (c *Counter) takeCtx(ctx context.Context, v float64, old uint64) {
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
 	}
 }
 
 //go:noinline
-func (c *Counter) offerTrace(trace TraceContext, v float64, old uint64) {
-	if c.beats(v, old) && passes(trace, &c.series.Series, onlyBucket) {
-		c.handle.Offer(v, old, trace.span)
+func (c *Counter) takeTrace(trace TraceContext, extra []Label, v float64, old uint64) {
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{trace: trace}, extra)
 	}
 }
 
 //go:noinline
-func (c *Counter) offerTraceparent(traceparent string, v float64, old uint64) {
-	if !c.beats(v, old) {
-		return
+func (c *Counter) takeTraceparent(traceparent string, v float64, old uint64) {
+	if c.offers.again(&c.series.Series, onlyBucket, v, old) {
+		c.offers.take(&c.series.Series, observation{onlyBucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
 	}
-	if trace, ok := spanOf(traceparent, &c.series.Series, onlyBucket); ok {
-		c.handle.Offer(v, old, trace.span)
-	}
-}
-
-// addTraceLabels crosses into the core with every addition: the random key of an
-// addition is known only when it has been made, and the call that takes labels
-// makes it.
-func (c *Counter) addTraceLabels(v float64, trace TraceContext, extra []Label) {
-	if c.series.Filter == segment.FilterAlwaysOff {
-		c.Add(v)
-		return
-	}
-	var text [packedText]byte
-	var lengths [2 * packedLabels]uint32
-	c.handle.AddTrace(v, trace.span, pack(extra, text[:0], lengths[:0]))
-	runtime.KeepAlive(c)
 }
 
 func (c *Counter) addExemplarLabels(v float64, e Exemplar) {
 	var text [packedText]byte
 	var lengths [2 * packedLabels]uint32
 	c.handle.AddExemplar(v, e.Trace.span, pack(e.Labels, text[:0], lengths[:0]))
-	runtime.KeepAlive(c)
 }

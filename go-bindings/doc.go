@@ -21,10 +21,23 @@
 // ObserveCtx offers the active OpenTelemetry span, ObserveTrace and
 // ObserveTraceparent offer one that the caller has. An offer is looked at only if
 // it beats what the bucket holds since the last scrape, so that most of them cost
-// nothing but a comparison. ObserveExemplar skips that rule. The filter and the
-// policy of a family can be set in its options. Prometheus stores exemplars when
+// nothing but a comparison. ObserveExemplar skips that rule. The options of a family
+// say which offers it takes: by a filter, a policy, a least value, sampling, or a
+// function of the program's. They can add labels from a function and from
+// OpenTelemetry baggage, mark the spans of exemplars, and report slow requests.
+// Exemplars and ExemplarsJSON show all that is kept. Prometheus stores exemplars when
 // it runs with --enable-feature=exemplar-storage, and sees them in the OpenMetrics
 // format, which it asks for by itself.
+//
+// # Environment
+//
+// A registry takes defaults from OTEL_METRICS_EXEMPLAR_FILTER,
+// SPANPIN_EXEMPLAR_POLICY, SPANPIN_EXEMPLAR_MINIMUM_VALUE,
+// SPANPIN_EXEMPLAR_PROBABILITY, SPANPIN_EXEMPLAR_ADAPTIVE, SPANPIN_EXEMPLAR_SLOTS,
+// SPANPIN_EXEMPLAR_MAX_AGE, SPANPIN_EXEMPLAR_BYTES, SPANPIN_EXEMPLAR_KEEP_NAMES,
+// SPANPIN_TRACE_ID_LABEL, SPANPIN_SPAN_ID_LABEL, SPANPIN_TRACE_URL,
+// SPANPIN_MARK_SPANS and SPANPIN_SCRAPER_IDENTITY, when it is made. Options come
+// before them. A value that is not allowed is logged once by slog and passed over.
 //
 // # Failures
 //

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	spanpin "github.com/spanpin/spanpin/go-bindings"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -104,6 +106,61 @@ func ExampleCounter_IncTraceparent() {
 	show(r, "failures_total")
 	// Output:
 	// failures_total 1 # {trace_id="0af7651916cd43dd8448eb211c80319c",span_id="b7ad6b7169203331"} 1.0 1700000000.000
+}
+
+func ExampleHistogram_Exemplars() {
+	r := registry()
+	h := spanpin.MustNewHistogram(spanpin.HistogramOpts{Registry: r, Name: "seconds", Buckets: []float64{0.1, 1}})
+	h.ObserveTraceparent(0.25, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	for _, e := range h.Exemplars() {
+		fmt.Println(e.Value, e.Time.UTC().Format(time.RFC3339), e.TraceID)
+	}
+	// Output: 0.25 2023-11-14T22:13:20Z 0af7651916cd43dd8448eb211c80319c
+}
+
+// Only what takes half a second or longer becomes an exemplar, which shows whom it
+// affected. Whoever can scrape can read that.
+func ExampleHistogramOpts_exemplars() {
+	r := registry()
+	h := spanpin.MustNewHistogram(spanpin.HistogramOpts{
+		Registry: r, Name: "seconds", Buckets: []float64{0.1, 1},
+		MinimumValue: 0.5,
+		BaggageKeys:  []string{"tenant"},
+		MarkSpans:    spanpin.On,
+		ExemplarFilter: func(v float64, t spanpin.TraceContext) bool {
+			return t.IsSampled()
+		},
+	})
+	tenant, err := baggage.NewMember("tenant", "acme")
+	if err != nil {
+		panic(err)
+	}
+	bag, err := baggage.New(tenant)
+	if err != nil {
+		panic(err)
+	}
+	span := trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{0x0a, 0xf7}, SpanID: trace.SpanID{0xb7}, TraceFlags: trace.FlagsSampled,
+	})
+	ctx := baggage.ContextWithBaggage(trace.ContextWithSpanContext(context.Background(), span), bag)
+	h.ObserveCtx(ctx, 0.75)
+	show(r, `seconds_bucket{le="1.0"}`)
+	// Output:
+	// seconds_bucket{le="1.0"} 1 # {trace_id="0af70000000000000000000000000000",span_id="b700000000000000",tenant="acme"} 0.75 1700000000.000
+}
+
+func ExampleSlowRequest() {
+	r := registry()
+	v := spanpin.MustNewHistogramVec(spanpin.HistogramOpts{
+		Registry: r, Name: "seconds",
+		SlowRequestThreshold: 2,
+		TraceURL:             "https://traces.example/trace/{trace_id}",
+		OnSlowRequest: func(s spanpin.SlowRequest) {
+			fmt.Println(s.Metric, s.Labels, s.Value, s.TraceURL)
+		},
+	}, []string{"route"})
+	v.WithLabelValues("/users").ObserveTraceparent(3, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	// Output: seconds [{route /users}] 3 https://traces.example/trace/0af7651916cd43dd8448eb211c80319c
 }
 
 func ExampleLinearBuckets() {

@@ -33,6 +33,48 @@ func TestEveryOfferKeepsTheSlowest(t *testing.T) {
 	}
 }
 
+// The short ways must count, sum and tell of slow requests as the long ones do.
+func TestEveryWayToObserveCounts(t *testing.T) {
+	logged(t)
+	ctx, span := sampledSpan(1)
+	for name, observe := range map[string]func(h *Histogram, v float64){
+		"Observe":            func(h *Histogram, v float64) { h.Observe(v) },
+		"ObserveCtx":         func(h *Histogram, v float64) { h.ObserveCtx(ctx, v) },
+		"ObserveTrace":       func(h *Histogram, v float64) { h.ObserveTrace(v, span) },
+		"ObserveTraceparent": func(h *Histogram, v float64) { h.ObserveTraceparent(v, span.String()) },
+		"ObserveExemplar":    func(h *Histogram, v float64) { h.ObserveExemplar(v, Exemplar{Trace: span}) },
+	} {
+		for family, o := range map[string]HistogramOpts{
+			"usual": {}, "silent": {Filter: AlwaysOff}, "uniform": {Policy: Uniform}, "minimum": {MinimumValue: 1},
+			"close bounds": {Buckets: []float64{1, 1.5, 2, 5}},
+		} {
+			for _, threshold := range []float64{0, 4} {
+				r := observed(t)
+				o.Registry, o.Name, o.SlowRequestThreshold = r, "h", threshold
+				h := MustNewHistogram(o)
+				// An explicit exemplar outranks the slow one of its bucket, which so does not
+				// pass the gate.
+				h.ObserveExemplar(3.5, Exemplar{Trace: span})
+				for _, v := range []float64{0.25, 0.5, 4.5, math.NaN(), 1.75} {
+					observe(h, v)
+				}
+				text := page(t, r, "", "")
+				wantLine(t, text, "h_count 5")
+				wantLine(t, text, "h_sum 10.5")
+				wantLine(t, text, "spanpin_nan_observations_total 1")
+				slow := 0
+				if threshold > 0 && name != "Observe" {
+					slow = 1
+				}
+				wantLine(t, text, fmt.Sprintf("spanpin_slow_requests_total %d", slow))
+				if t.Failed() {
+					t.Fatalf("%s, %s, threshold %v", name, family, threshold)
+				}
+			}
+		}
+	}
+}
+
 func TestCounterExemplars(t *testing.T) {
 	ctx, span := sampledSpan(7)
 	for name, add := range map[string]func(c *Counter){

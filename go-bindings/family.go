@@ -20,6 +20,7 @@ type family[T any] struct {
 	name       string
 	labelNames []string
 	handle     capi.Family
+	rules      *rules
 	// open makes the metric of a series, and tells where its words lie.
 	open func(f *family[T], values []string) (*T, capi.View, error)
 	// detached makes a metric that is in no registry.
@@ -40,6 +41,7 @@ type family[T any] struct {
 type familyOpts struct {
 	registry  *Registry
 	maxSeries int
+	exemplars exemplarOpts
 	capi      capi.FamilyOptions
 }
 
@@ -58,12 +60,24 @@ func (f *family[T]) register(o familyOpts) error {
 		return &Error{CodeInvalidOption, fmt.Sprintf("MaxSeries must be from 0, which stands for 2000, to %d, got %d", uint32(math.MaxUint32), o.maxSeries)}
 	}
 	o.capi.MaxSeries = uint32(o.maxSeries)
+	metric := o.capi.Name
+	if o.capi.Kind == capi.KindCounter {
+		metric = strings.TrimSuffix(metric, "_total")
+	}
+	rules, err := o.exemplars.rules(o.registry, metric, o.capi.LabelNames)
+	if err != nil {
+		return err
+	}
+	if o.capi.Rules, err = o.exemplars.core(); err != nil {
+		return err
+	}
 	handle, failure := o.registry.handle.Register(o.capi)
 	runtime.KeepAlive(o.registry)
 	if failure != nil {
 		return of(failure)
 	}
 	f.registry, f.handle = o.registry, handle
+	f.rules, rules.family = rules, handle
 	f.name, f.labelNames = strings.Clone(o.capi.Name), slices.Clone(o.capi.LabelNames)
 	f.known = map[unsafe.Pointer]*T{}
 	f.table.Store(newTable[T](leastSlots))
@@ -128,15 +142,17 @@ func (f *family[T]) mustMetric(values []string) *T {
 }
 
 // series are the words of a view.
-func (r *Registry) series(v capi.View) segment.Series {
+func (f *family[T]) series(v capi.View) segment.Series {
 	return segment.Series{
 		Cells: v.Cells, Gates: v.Gates, Header: v.Header,
-		Hash:   v.Hash,
-		Filter: segment.Filter(v.Filter),
-		Policy: segment.Policy(v.Policy),
-
-		Overflow: v.Overflow,
-		Clock:    r.clock,
+		OfferFrom: v.OfferFrom,
+		SlowFrom:  f.rules.slowFrom,
+		Hash:      v.Hash,
+		Filter:    segment.Filter(v.Filter),
+		Policy:    segment.Policy(v.Policy),
+		Overflow:  v.Overflow,
+		Draws:     v.Draws,
+		Clock:     f.registry.clock,
 	}
 }
 

@@ -36,7 +36,7 @@ func MustNewGauge(o GaugeOpts) *Gauge { return must(NewGauge(o)) }
 // not the suffix of the name.
 func NewGaugeVec(o GaugeOpts, labelNames []string) (*GaugeVec, error) {
 	v := &GaugeVec{}
-	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, capi.FamilyOptions{
+	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, exemplarOpts{}, capi.FamilyOptions{
 		Kind: capi.KindGauge, Name: o.Name, Help: o.Help, Unit: o.Unit, LabelNames: labelNames,
 	}})
 	if err != nil {
@@ -54,7 +54,7 @@ func NewGaugeVec(o GaugeOpts, labelNames []string) (*GaugeVec, error) {
 		if failure != nil {
 			return nil, capi.View{}, of(failure)
 		}
-		return &Gauge{series: segment.Gauge{Series: f.registry.series(view)}, registry: f.registry}, view, nil
+		return &Gauge{series: segment.Gauge{Series: f.series(view)}, registry: f.registry}, view, nil
 	}
 	return v, nil
 }

@@ -20,6 +20,7 @@ import (
 // refused, for whatever reason, still counts.
 type Histogram struct {
 	series   segment.Histogram
+	offers   offers
 	handle   capi.Histogram
 	registry *Registry
 }
@@ -48,9 +49,9 @@ func NewHistogramVec(o HistogramOpts, labelNames []string) (*HistogramVec, error
 		bounds = DefBuckets
 	}
 	v := &HistogramVec{}
-	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, capi.FamilyOptions{
+	err := v.family.register(familyOpts{o.Registry, o.MaxSeries, o.exemplars(), capi.FamilyOptions{
 		Kind: capi.KindHistogram, Name: o.Name, Help: o.Help, Unit: o.Unit,
-		LabelNames: labelNames, Bounds: bounds, Filter: uint32(o.Filter), Policy: uint32(o.Policy),
+		LabelNames: labelNames, Bounds: bounds,
 	}})
 	if err != nil {
 		return nil, err
@@ -76,7 +77,8 @@ func NewHistogramVec(o HistogramOpts, labelNames []string) (*HistogramVec, error
 			return nil, capi.View{}, &Error{CodeShapeMismatch, fmt.Sprintf("%s has %d buckets in the core, and %d here", f.name, view.Buckets, search.Buckets())}
 		}
 		h := &Histogram{handle: handle, registry: f.registry}
-		h.series = segment.NewHistogram(f.registry.series(view), search)
+		h.series = segment.NewHistogram(f.series(view), search)
+		h.offers.of(f.rules, handle.Series(), values, view.Overflow)
 		return h, view, nil
 	}
 	return v, nil
@@ -101,6 +103,30 @@ func (v *HistogramVec) GetMetricWithLabelValues(values ...string) (*Histogram, e
 	return v.family.metric(values)
 }
 
+// SetP99 sets the p99 of adaptive sampling in place of that of the buckets, which
+// comes back with NaN or an infinity. A family that does not sample adaptively is
+// left as it is.
+func (v *HistogramVec) SetP99(p99 float64) {
+	v.family.handle.SetP99(p99)
+	runtime.KeepAlive(v.family.registry)
+}
+
+// SetP99 is that of the family, and so holds for all its series.
+func (h *Histogram) SetP99(p99 float64) {
+	if h.offers.rules != nil {
+		h.offers.rules.family.SetP99(p99)
+	}
+	runtime.KeepAlive(h)
+}
+
+// Exemplars are all that the rings of the histogram hold, newest first: up to Slots
+// winners for each bucket, whatever their age. It takes nothing from any scraper.
+func (h *Histogram) Exemplars() []ExemplarRecord {
+	records := h.offers.history()
+	runtime.KeepAlive(h)
+	return records
+}
+
 // Observe counts v, without an exemplar.
 func (h *Histogram) Observe(v float64) {
 	h.series.Count(v)
@@ -111,9 +137,21 @@ func (h *Histogram) Observe(v float64) {
 // exemplar. The context is looked at only if the offer beats what the bucket
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
-	bucket, old, ok := h.series.Count(v)
-	if ok && h.series.Filter != segment.FilterAlwaysOff && h.series.Gate(bucket, v, old) {
-		h.offerCtx(ctx, bucket, v, old)
+	// This is CountOffer. To call it would cost a third of what an exemplar costs.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeCtx(ctx, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
+		h.takeCtx(ctx, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
 }
@@ -122,13 +160,21 @@ func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 // besides. An invalid trace context just counts v. Of the extra labels those
 // named trace_id and span_id are left out; see Exemplar for the rest.
 func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) {
-	if len(extra) > 0 {
-		h.observeTraceLabels(v, trace, extra)
-		return
-	}
-	bucket, old, ok := h.series.Count(v)
-	if ok && h.series.Filter != segment.FilterAlwaysOff && h.series.Gate(bucket, v, old) {
-		h.offerTrace(trace, bucket, v, old)
+	// As in ObserveCtx.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeTrace(trace, extra, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
+		h.takeTrace(trace, extra, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
 }
@@ -137,9 +183,21 @@ func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) 
 // its exemplar. The header is parsed only if the offer beats what the bucket
 // holds; a malformed one is counted in spanpin_exemplars_dropped_total.
 func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
-	bucket, old, ok := h.series.Count(v)
-	if ok && h.series.Filter != segment.FilterAlwaysOff && h.series.Gate(bucket, v, old) {
-		h.offerTraceparent(traceparent, bucket, v, old)
+	// As in ObserveCtx.
+	if h.series.IsUsual(v) {
+		bucket := h.series.Search.One(v)
+		way := h.series.WayOf(bucket)
+		slow := v > h.series.SlowFrom
+		old := way.Count()
+		worth := way.Passes(v, old) || slow
+		way.Sum(v)
+		if worth {
+			h.takeTraceparent(traceparent, bucket, v, old)
+		}
+	} else if h.series.IsSilent() {
+		h.series.Count(v)
+	} else if bucket, old, worth := h.series.CountOffer(v); worth {
+		h.takeTraceparent(traceparent, bucket, v, old)
 	}
 	runtime.KeepAlive(h)
 }
@@ -148,68 +206,41 @@ func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
 // until the next scrape, whatever else is offered; the latest one wins. The
 // filter AlwaysOff stops it, unsampled traces do not.
 func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
+	epoch := h.series.Epoch()
 	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		h.observeExemplarLabels(v, e)
-		return
+	} else {
+		h.handle.ObserveExemplarIDs(v, e.Trace.span)
 	}
-	h.handle.ObserveExemplarIDs(v, e.Trace.span)
+	if v > h.series.SlowFrom {
+		h.offers.tellSlow(&h.series.Series, epoch, v, &source{trace: e.Trace})
+	}
 	runtime.KeepAlive(h)
 }
 
-// beats is the second look at the gate, after a window that is due was closed.
-func (h *Histogram) beats(bucket uint, v float64, old uint64) bool {
-	if h.series.Due() {
-		h.handle.Turn()
-	}
-	return h.series.Beats(bucket, v, old) && h.series.Finite(v)
-}
-
 //go:noinline
-func (h *Histogram) offerCtx(ctx context.Context, bucket uint, v float64, old uint64) {
-	if !h.beats(bucket, v, old) || !h.series.Spend(bucket) {
-		return
-	}
-	if span, ok := activeSpan(ctx, &h.series.Series); ok {
-		h.handle.Offer(bucket, v, old, span)
+func (h *Histogram) takeCtx(ctx context.Context, bucket uint, v float64, old uint64) {
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
 	}
 }
 
 //go:noinline
-func (h *Histogram) offerTrace(trace TraceContext, bucket uint, v float64, old uint64) {
-	if h.beats(bucket, v, old) && passes(trace, &h.series.Series, bucket) {
-		h.handle.Offer(bucket, v, old, trace.span)
+func (h *Histogram) takeTrace(trace TraceContext, extra []Label, bucket uint, v float64, old uint64) {
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{trace: trace}, extra)
 	}
 }
 
 //go:noinline
-func (h *Histogram) offerTraceparent(traceparent string, bucket uint, v float64, old uint64) {
-	if !h.beats(bucket, v, old) {
-		return
+func (h *Histogram) takeTraceparent(traceparent string, bucket uint, v float64, old uint64) {
+	if h.offers.again(&h.series.Series, bucket, v, old) {
+		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
 	}
-	if trace, ok := spanOf(traceparent, &h.series.Series, bucket); ok {
-		h.handle.Offer(bucket, v, old, trace.span)
-	}
-}
-
-// observeTraceLabels looks at the gate first and counts afterwards, because the
-// call that takes labels also counts.
-func (h *Histogram) observeTraceLabels(v float64, trace TraceContext, extra []Label) {
-	if v == v && h.series.Filter != segment.FilterAlwaysOff {
-		bucket := h.series.Search.Index(v)
-		if h.series.Gate(bucket, v, h.series.BucketCount(bucket)) {
-			var text [packedText]byte
-			var lengths [2 * packedLabels]uint32
-			h.handle.ObserveTrace(v, trace.span, pack(extra, text[:0], lengths[:0]))
-			runtime.KeepAlive(h)
-			return
-		}
-	}
-	h.Observe(v)
 }
 
 func (h *Histogram) observeExemplarLabels(v float64, e Exemplar) {
 	var text [packedText]byte
 	var lengths [2 * packedLabels]uint32
 	h.handle.ObserveExemplar(v, e.Trace.span, pack(e.Labels, text[:0], lengths[:0]))
-	runtime.KeepAlive(h)
 }

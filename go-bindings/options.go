@@ -1,8 +1,10 @@
 package spanpin
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/spanpin/spanpin/go-bindings/internal/segment"
 )
@@ -49,23 +51,99 @@ type HistogramOpts struct {
 	// Buckets are the upper bounds of the buckets, strictly increasing; empty
 	// stands for DefBuckets. +Inf is added and may be given.
 	Buckets []float64
-	// Filter decides which trace contexts may become exemplars.
+	// Filter decides which trace contexts may become exemplars. What is zero here
+	// and in the next fields comes from the environment, otherwise it is the default.
 	Filter Filter
 	// Policy decides which of them a bucket keeps.
 	Policy Policy
+	// MinimumValue is the least value that is offered, in the unit of the metric; 0
+	// stands for none. math.Inf(-1) is none whatever the environment says.
+	MinimumValue float64
+	// Probability is the part of the offers that is kept, above 0 and at most 1; 0
+	// stands for all.
+	Probability float64
+	// Adaptive samples by where a value lies; nil is off.
+	Adaptive *Adaptive
+	// Slots is how many windows a bucket remembers, 4 to 19; 0 stands for 11, which
+	// serves eight scrapers without loss.
+	Slots int
+	// MaxAge is the age after which an exemplar is not shown again, whole seconds
+	// from 1 s to 24 h, and not less than the longest scrape interval; 0 stands for 90 s.
+	MaxAge time.Duration
+	// ExemplarFilter decides about a span that would be admitted otherwise. This and
+	// the functions below run in the observing goroutine, from several at once, off the
+	// hot path, and may observe in turn. A panic of theirs is counted in
+	// spanpin_callback_errors_total, and the observation counts.
+	ExemplarFilter func(v float64, t TraceContext) bool
+	// ExemplarLabels adds labels, after those of the call, to an exemplar about to be
+	// written. It gets the context of ObserveCtx, otherwise an empty one. Whoever can
+	// scrape can read them.
+	ExemplarLabels func(ctx context.Context) []Label
+	// BaggageKeys are the OpenTelemetry baggage members that become labels of
+	// exemplars, in this order, behind the other labels. They are read from the context
+	// of ObserveCtx; nothing is taken that is not named here. Whoever can scrape can
+	// read them, so name none with personal data.
+	BaggageKeys []string
+	// MarkSpans sets the attribute exemplar="true" on the span of an exemplar that
+	// ObserveCtx led to, so that a tail sampler can keep its trace. By default the
+	// registry decides.
+	MarkSpans Toggle
+	// SlowRequestThreshold, if not 0, is the value above which a request is slow, in
+	// the unit of the metric. One in each window and series is logged by
+	// slog.Default() as a warning "slow request", sampled or not, with a span or
+	// without. Observe, which gets no span, tells of none.
+	SlowRequestThreshold float64
+	// OnSlowRequest is called with what is logged.
+	OnSlowRequest func(SlowRequest)
+	// TraceURL is where traces are found, with {trace_id} and perhaps {span_id} in it,
+	// for slow requests; empty stands for that of the registry.
+	TraceURL string
 	// MaxSeries is the number of label value sets; 0 stands for 2000. Further ones
 	// share one series, whose label values all are "spanpin_overflow".
 	MaxSeries int
 }
 
 // CounterOpts describe a counter. Only Name is required; it may end in _total or
-// not, the output has it once.
+// not, the output has it once. The other fields are those of HistogramOpts; the
+// values of a counter are the amounts that are added. Whoever can scrape can read
+// what ExemplarLabels and BaggageKeys let in.
 type CounterOpts struct {
 	Registry         *Registry
 	Name, Help, Unit string
-	Filter           Filter
-	Policy           Policy
-	MaxSeries        int
+
+	Filter       Filter
+	Policy       Policy
+	MinimumValue float64
+	Probability  float64
+	// Adaptive must be nil: only a histogram has buckets to take a p99 from.
+	Adaptive *Adaptive
+	Slots    int
+	MaxAge   time.Duration
+
+	ExemplarFilter func(v float64, t TraceContext) bool
+	ExemplarLabels func(ctx context.Context) []Label
+	BaggageKeys    []string
+	MarkSpans      Toggle
+
+	SlowRequestThreshold float64
+	OnSlowRequest        func(SlowRequest)
+	TraceURL             string
+
+	MaxSeries int
+}
+
+func (o *HistogramOpts) exemplars() exemplarOpts {
+	return exemplarOpts{
+		o.Filter, o.Policy, o.MinimumValue, o.Probability, o.Adaptive, o.Slots, o.MaxAge, o.ExemplarFilter, o.ExemplarLabels,
+		o.BaggageKeys, o.MarkSpans, o.SlowRequestThreshold, o.OnSlowRequest, o.TraceURL,
+	}
+}
+
+func (o *CounterOpts) exemplars() exemplarOpts {
+	return exemplarOpts{
+		o.Filter, o.Policy, o.MinimumValue, o.Probability, o.Adaptive, o.Slots, o.MaxAge, o.ExemplarFilter, o.ExemplarLabels,
+		o.BaggageKeys, o.MarkSpans, o.SlowRequestThreshold, o.OnSlowRequest, o.TraceURL,
+	}
 }
 
 // GaugeOpts describe a gauge. Only Name is required.

@@ -2,8 +2,11 @@ package spanpin
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +15,8 @@ import (
 	"github.com/spanpin/spanpin/go-bindings/internal/segment"
 )
 
-// Options are those of a registry. The zero Options are the defaults.
+// Options are those of a registry. What is zero comes from the environment, see
+// the package's documentation, otherwise it is the default.
 type Options struct {
 	// ReserveBytes is the address range that is reserved for families and series;
 	// memory is taken only as it is used. 0 stands for the core's default.
@@ -26,6 +30,16 @@ type Options struct {
 	// TraceIDLabel and SpanIDLabel are the names under which exemplars show the
 	// ids; empty stands for trace_id and span_id.
 	TraceIDLabel, SpanIDLabel string
+	// KeepNames leaves ids in explicit exemplars under the names that they are given
+	// under, such as traceID, for dashboards that look for these. Their values are
+	// written in the one format all the same.
+	KeepNames bool
+	// TraceURL is where traces are found, with {trace_id} and perhaps {span_id} in it,
+	// for families that tell of slow requests.
+	TraceURL string
+	// MarkSpans is the default of the families' option of this name; by default the
+	// environment decides, which says no unless SPANPIN_MARK_SPANS is true.
+	MarkSpans Toggle
 }
 
 // ScraperIdentity tells how scrapers are told apart, each of which is shown the
@@ -39,6 +53,9 @@ const (
 	ByAddress ScraperIdentity = capi.ScraperIdentityAddress
 	// NoIdentity takes all scrapers for one.
 	NoIdentity ScraperIdentity = capi.ScraperIdentityNone
+	// GivenIdentity tells scrapers apart by headers and path only, for scrapers that
+	// come from a pool of addresses.
+	GivenIdentity ScraperIdentity = capi.ScraperIdentityGiven
 )
 
 // Registry holds metric families and writes their exposition. Its methods, and
@@ -48,6 +65,9 @@ type Registry struct {
 	clock     *segment.Clock
 	closed    atomic.Bool
 	permanent bool
+	// What families inherit.
+	markSpans bool
+	traceURL  string
 }
 
 // New makes an empty registry. Its memory is given back when nothing refers to
@@ -59,6 +79,10 @@ func New(options Options) (*Registry, error) {
 	if options.ReserveBytes < 0 || options.ExemplarBytes < 0 {
 		return nil, &Error{CodeInvalidOption, fmt.Sprintf("ReserveBytes and ExemplarBytes must not be negative, got %d and %d", options.ReserveBytes, options.ExemplarBytes)}
 	}
+	if options.MarkSpans > Off {
+		return nil, &Error{CodeInvalidOption, fmt.Sprintf("MarkSpans is %d: it must be Inherit, On or Off", options.MarkSpans)}
+	}
+	warnOfEnvironment()
 	handle, f := capi.NewRegistry(capi.RegistryOptions{
 		ReserveBytes:    uint(options.ReserveBytes),
 		ExemplarBytes:   uint(options.ExemplarBytes),
@@ -66,11 +90,21 @@ func New(options Options) (*Registry, error) {
 		ScraperIdentity: uint8(options.ScraperIdentity),
 		TraceIDLabel:    options.TraceIDLabel,
 		SpanIDLabel:     options.SpanIDLabel,
+		KeepNames:       options.KeepNames,
+		TraceURL:        options.TraceURL,
 	})
 	if f != nil {
 		return nil, of(f)
 	}
-	r := &Registry{handle: handle, clock: segment.NewClock(capi.MonotonicMs)}
+	r := &Registry{
+		handle:    handle,
+		clock:     segment.NewClock(capi.MonotonicMs),
+		markSpans: options.MarkSpans.or(handle.MarksSpans()),
+		traceURL:  strings.Clone(options.TraceURL),
+	}
+	if r.traceURL == "" {
+		r.traceURL = environmentTraceURL()
+	}
 	// The parts are handed over one by one: an argument that led back to the
 	// registry would keep it alive for ever.
 	runtime.AddCleanup(r, func(parts registryParts) {
@@ -98,12 +132,33 @@ func checkABI() error {
 func Default() *Registry { return defaultRegistry() }
 
 var defaultRegistry = sync.OnceValue(func() *Registry {
+	warnOfEnvironment()
+	handle := capi.DefaultRegistry()
 	return &Registry{
-		handle:    capi.DefaultRegistry(),
+		handle:    handle,
 		clock:     segment.NewClock(capi.MonotonicMs),
 		permanent: true,
+		markSpans: handle.MarksSpans(),
+		traceURL:  environmentTraceURL(),
 	}
 })
+
+// warnOfEnvironment logs the first variable with a value that is not allowed.
+// Such a one is passed over: a service starts all the same.
+var warnOfEnvironment = sync.OnceFunc(func() {
+	if f := capi.CheckEnvironment(); f != nil {
+		slog.Default().Warn("spanpin: " + f.Message)
+	}
+})
+
+// environmentTraceURL is the template in the environment, if it is one.
+func environmentTraceURL() string {
+	template := strings.TrimSpace(os.Getenv("SPANPIN_TRACE_URL"))
+	if checkTraceURL("SPANPIN_TRACE_URL", template) != nil {
+		return ""
+	}
+	return template
+}
 
 // Close ends the registry: its goroutine stops, and registering and scraping
 // fail with CodeClosed. Metrics may still be used; nobody will see their values.
@@ -168,6 +223,22 @@ func (r *Registry) Scrape(options ScrapeOptions) (Exposition, error) {
 		ContentEncoding: result.ContentEncoding(),
 		Body:            append([]byte(nil), result.Body()...),
 	}, nil
+}
+
+// ExemplarsJSON is every exemplar that the registry holds as JSON, in the shape of
+// Prometheus' answer to query_exemplars: for each sample its labels and its
+// exemplars, oldest first. It takes nothing from any scraper.
+func (r *Registry) ExemplarsJSON() ([]byte, error) {
+	if err := r.errIfClosed(); err != nil {
+		return nil, err
+	}
+	result, f := r.handle.ExemplarsJSON()
+	runtime.KeepAlive(r)
+	if f != nil {
+		return nil, of(f)
+	}
+	defer result.Free()
+	return append([]byte(nil), result.Body()...), nil
 }
 
 // scrape leaves the answer in the memory of the core.

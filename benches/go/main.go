@@ -3,6 +3,9 @@
 //
 // One run is one round: a JSON line for each row. benches/run.py makes the rounds
 // and takes the medians.
+//
+// With -cost it measures instead what exemplars cost over an observation without,
+// in so many interleaved rounds: go run . -cost 25
 package main
 
 import (
@@ -59,7 +62,15 @@ type row struct {
 func main() {
 	least := flag.Duration("time", 200*time.Millisecond, "CPU time that a measurement takes at least")
 	swap := flag.Bool("swap", false, "measure client_golang first")
+	rounds := flag.Int("cost", 0, "measure the cost of exemplars in so many rounds, and nothing else")
 	flag.Parse()
+	if *rounds > 0 {
+		if err := cost(os.Stdout, *rounds, *least/4); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	engines := []engine{pinned(), clientGolang()}
 	if *swap {
 		engines[0], engines[1] = engines[1], engines[0]

@@ -10,10 +10,10 @@
 //   A registry holds families, a family holds histograms, counters or gauges, one for each set of label values.
 //   Families and metrics live as long as their registry, are never freed on their own, and asking again for the same
 //   label values gives the same pointer. spanpin_registry_default() is the process's own registry and lives for ever.
-//   A registry may be freed only when no thread uses it or anything of it, a page it wrote excepted.
+//   A registry may be freed only when no thread uses it or anything of it; pages and lists it wrote stay.
 //
 // Threads
-//   Every function may be called from any thread at any time, on the same objects too, except the two that free.
+//   Every function may be called from any thread at any time, on the same objects too, except the three that free.
 //   Recording takes no lock and never waits. After fork the child has its own copy of every registry.
 //   Recording is not for signal handlers.
 //
@@ -25,9 +25,9 @@
 //   the status tells about the exemplar. Nothing is thrown, no signal raised, no process ended by this library.
 //
 // Memory
-//   Recording allocates nothing; only a label or a traceparent that is refused or repaired may. Options are read during
-//   the call and may then go away; a zeroed options struct asks for the defaults. Only spanpin_registry_free and
-//   spanpin_scrape_result_free release.
+//   Recording allocates nothing; only a label or a traceparent that is refused or repaired may, and telling of a slow
+//   request. Options are read during the call and may then go away; a zeroed options struct asks for the defaults. Only
+//   spanpin_registry_free, spanpin_scrape_result_free and spanpin_exemplar_list_free release.
 
 #ifndef SPANPIN_H
 #define SPANPIN_H
@@ -142,7 +142,7 @@ typedef struct spanpin_exemplar_rules {
   // The age in seconds after which an exemplar is not shown again, 1 to 86400; not less than the longest scrape
   // interval. 0: 90.
   uint32_t max_age_s;
-  // The least value that is offered, in the unit of the metric. 0: none.
+  // The least value that is offered, in the unit of the metric; -DBL_TRUE_MIN for a least of 0. 0: none.
   double minimum_value;
   // The part of the offers that is kept, above 0 and at most 1. 0: all.
   double probability;
@@ -241,7 +241,7 @@ typedef struct spanpin_hooks {
   // Returns 0, or another number for an error.
   int32_t (*admitted)(void *context, double value, const spanpin_trace_context *trace);
   // Is told of values above slow_request_threshold, sampled or not, of one in each window and series, by the calls that
-  // take a span or an exemplar. Returns 0, or another number for an error.
+  // take a span, a header or an exemplar, NULL as well. Returns 0, or another number for an error.
   int32_t (*slow_request)(void *context, const spanpin_slow_request *request);
   // The threshold, in the unit of the metric.
   double slow_request_threshold;
@@ -491,18 +491,20 @@ uint32_t spanpin_abi_version(void);
 // free it. Returns: never NULL. Since: 0.1.
 const char *spanpin_status_message(spanpin_status status);
 
-// Whether the environment variables that registries take defaults from have values that are allowed: OTEL_METRICS_EXEMPLAR_FILTER
-// and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when a registry is made, so that
-// a program always starts; log what this call says. Do not change the environment while it runs. Threads: any. Allocates: for
-// the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that is wrong. Since: 0.1.
+// Whether the environment variables that registries take defaults from have values that are allowed:
+// OTEL_METRICS_EXEMPLAR_FILTER and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when
+// a registry is made, so that a program always starts; log what this call says. Do not change the environment while it
+// runs. Threads: any. Allocates: for the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that
+// is wrong. Since: 0.1.
 spanpin_status spanpin_environment_check(spanpin_error *error);
 
 // Whether the environment asks for spans to be marked, for bindings that mark them. Threads: any. Allocates: never.
 // Returns: 1 or 0; 0 for NULL. Since: 0.1.
 int32_t spanpin_registry_marks_spans(spanpin_registry *registry);
 
-// Makes a registry. options may be NULL for the defaults; see spanpin_environment_check for those of the process. Threads: any. Allocates: address space for
-// reserve_bytes, of which pages become memory as they are used. Ownership: free *out with spanpin_registry_free.
+// Makes a registry. options may be NULL for the defaults; see spanpin_environment_check for those of the process.
+// Threads: any. Allocates: address space for reserve_bytes, of which pages become memory as they are used. Ownership:
+// free *out with spanpin_registry_free.
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY; with strict also SEGMENT_FULL and
 // UNSUPPORTED for a segment that cannot be used. Since: 0.1.
 spanpin_status spanpin_registry_new(const spanpin_registry_options *options,
@@ -639,7 +641,8 @@ void spanpin_histogram_observe_exemplar_ids(const spanpin_histogram *histogram,
                                             uint64_t span,
                                             uint32_t flags);
 
-// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+// Closes the window in which exemplars compete if nobody has for ten seconds, and brings the p99 of adaptive sampling up
+// to date if that is a second old; for direct recording.
 // Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 void spanpin_histogram_turn(const spanpin_histogram *histogram);
 

@@ -74,14 +74,14 @@ pub extern "C" fn spanpin_counter_add_trace(
         return SPANPIN_STATUS_OK;
     }
     if offer.is_none() {
-        series.add(amount);
+        series.add_without_span(amount);
         return SPANPIN_STATUS_OK;
     }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
-        Ok(Pointed { trace: None, .. }) => series.add(amount),
+        Ok(Pointed { trace: None, .. }) => series.add_without_span(amount),
         Err(error) => {
-            series.add(amount);
+            series.add_without_span(amount);
             return done(Err(error), None);
         }
     };
@@ -102,7 +102,12 @@ pub extern "C" fn spanpin_counter_add_traceparent(
 ) -> spanpin_status {
     let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &counter.core;
-    with_traceparent(&traceparent, traceparent_len, |text| series.add_traceparent(amount, text), || series.add(amount))
+    with_traceparent(
+        &traceparent,
+        traceparent_len,
+        |text| series.add_traceparent(amount, text),
+        || series.add_without_span(amount),
+    )
 }
 
 /// Adds `amount` with an exemplar of your choice: it skips the rule of the window, the latest one wins, and it outranks
@@ -121,9 +126,9 @@ pub extern "C" fn spanpin_counter_add_exemplar(
     match pointed(series, exemplar) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_exemplar_ids(amount, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.add_exemplar(amount, labels.pairs()),
-        Ok(_) => series.add(amount),
+        Ok(_) => series.add_without_span(amount),
         Err(error) => {
-            series.add(amount);
+            series.add_without_span(amount);
             return done(Err(error), None);
         }
     };

@@ -68,14 +68,14 @@ pub extern "C" fn spanpin_histogram_observe_trace(
         return SPANPIN_STATUS_OK;
     }
     if offer.is_none() {
-        series.observe(value);
+        series.observe_without_span(value);
         return SPANPIN_STATUS_OK;
     }
     match pointed(series, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
-        Ok(Pointed { trace: None, .. }) => series.observe(value),
+        Ok(Pointed { trace: None, .. }) => series.observe_without_span(value),
         Err(error) => {
-            series.observe(value);
+            series.observe_without_span(value);
             return done(Err(error), None);
         }
     };
@@ -100,7 +100,7 @@ pub extern "C" fn spanpin_histogram_observe_traceparent(
         &traceparent,
         traceparent_len,
         |text| series.observe_traceparent(value, text),
-        || series.observe(value),
+        || series.observe_without_span(value),
     )
 }
 
@@ -121,9 +121,9 @@ pub extern "C" fn spanpin_histogram_observe_exemplar(
     match pointed(series, exemplar) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_exemplar_ids(value, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.observe_exemplar(value, labels.pairs()),
-        Ok(_) => series.observe(value),
+        Ok(_) => series.observe_without_span(value),
         Err(error) => {
-            series.observe(value);
+            series.observe_without_span(value);
             return done(Err(error), None);
         }
     };
@@ -217,7 +217,8 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
     };
 }
 
-/// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
+/// Closes the window in which exemplars compete if nobody has for ten seconds, and brings the p99 of adaptive sampling up
+/// to date if that is a second old; for direct recording.
 /// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_turn(histogram: Option<&spanpin_histogram>) {

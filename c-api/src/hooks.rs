@@ -28,7 +28,7 @@ pub struct spanpin_hooks {
     /// Returns 0, or another number for an error.
     admitted: Option<for<'a> extern "C" fn(context: Context, value: f64, trace: &'a spanpin_trace_context) -> i32>,
     /// Is told of values above `slow_request_threshold`, sampled or not, of one in each window and series, by the calls that
-    /// take a span or an exemplar. Returns 0, or another number for an error.
+    /// take a span, a header or an exemplar, NULL as well. Returns 0, or another number for an error.
     slow_request: Option<for<'a, 'r> extern "C" fn(context: Context, request: &'a spanpin_slow_request<'r>) -> i32>,
     /// The threshold, in the unit of the metric.
     slow_request_threshold: f64,

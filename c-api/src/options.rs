@@ -31,7 +31,7 @@ pub struct spanpin_exemplar_rules {
     /// The age in seconds after which an exemplar is not shown again, 1 to 86400; not less than the longest scrape
     /// interval. 0: 90.
     max_age_s: u32,
-    /// The least value that is offered, in the unit of the metric. 0: none.
+    /// The least value that is offered, in the unit of the metric; -DBL_TRUE_MIN for a least of 0. 0: none.
     minimum_value: f64,
     /// The part of the offers that is kept, above 0 and at most 1. 0: all.
     probability: f64,

@@ -27,6 +27,19 @@ int main(void)
   CHECK_STATUS(spanpin_family_register(registry, &options, NULL, &error), null);
   REQUIRE(spanpin_family_register(registry, &options, &family, &error) == SPANPIN_STATUS_OK);
 
+  CHECK_STATUS(spanpin_family_set_p99(NULL, 1), null);
+  CHECK(spanpin_registry_marks_spans(NULL) == 0);
+  CHECK_STATUS(spanpin_environment_check(NULL), SPANPIN_STATUS_OK);
+  spanpin_exemplar_list list;
+  CHECK_STATUS(spanpin_histogram_exemplars(NULL, &list, &error), null);
+  CHECK(strstr(error.message, "histogram") != NULL);
+  CHECK_STATUS(spanpin_counter_exemplars(NULL, &list, &error), null);
+  CHECK_STATUS(spanpin_counter_exemplars(NULL, NULL, NULL), null);
+  CHECK_STATUS(spanpin_exemplars_json(NULL, &page, &error), null);
+  CHECK_STATUS(spanpin_exemplars_json(registry, NULL, &error), null);
+  spanpin_exemplar_list_free(NULL);
+  CHECK_STATUS(spanpin_exemplar_labels_push(NULL, SPANPIN_STR("a"), SPANPIN_STR("a")), null);
+
   CHECK_STATUS(spanpin_histogram_with(NULL, NULL, 0, &histogram, &error), null);
   CHECK_STATUS(spanpin_histogram_with(family, NULL, 0, NULL, &error), null);
   REQUIRE(spanpin_histogram_with(family, NULL, 0, &histogram, NULL) == SPANPIN_STATUS_OK);
@@ -55,6 +68,7 @@ int main(void)
   CHECK_STATUS(spanpin_gauge_add(NULL, 1), null);
   CHECK_STATUS(spanpin_gauge_view(NULL, &view), null);
 
+  CHECK_STATUS(spanpin_histogram_exemplars(histogram, NULL, &error), null);
   // A bad exemplar costs the exemplar: each of these five counts.
   spanpin_exemplar broken = {.labels = NULL, .labels_len = 2};
   CHECK_STATUS(spanpin_histogram_observe_trace(histogram, 1, NULL), SPANPIN_STATUS_OK);

@@ -8,11 +8,13 @@ skipped.
 
 import argparse
 import gzip
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -66,12 +68,25 @@ def need(tool):
         raise Skip(f"{tool} is not installed")
 
 
+# Variables that registries take defaults from; none of them may come in from outside.
+VARIABLES = [
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    *(f"SPANPIN_EXEMPLAR_{name}" for name in
+      ("POLICY", "MINIMUM_VALUE", "PROBABILITY", "ADAPTIVE", "SLOTS", "MAX_AGE", "BYTES", "KEEP_NAMES")),
+    *(f"SPANPIN_{name}" for name in
+      ("TRACE_ID_LABEL", "SPAN_ID_LABEL", "TRACE_URL", "MARK_SPANS", "SCRAPER_IDENTITY")),
+]
+
 # Programs of this folder, each with the files it is made of.
 PROGRAMS = {
     "errors": ["errors.c"],
     "null": ["null.c"],
     "scrape": ["scrape.c"],
     "segment": ["segment.c"],
+    "rules": ["rules.c"],
+    "hooks": ["hooks.c"],
+    "history": ["history.c"],
+    "ids": ["ids.c"],
     "threads": ["threads.c"],
     "leak": ["leak.c"],
     "header_twice": ["header_twice_a.c", "header_twice_b.c"],
@@ -106,6 +121,136 @@ def with_valgrind(name):
         run([*VALGRIND, program])
 
     return test
+
+
+def history_as_json(folder):
+    """A real JSON reader finds in the document what the lists hold."""
+    printed = run([compiled(folder, "history", [HERE / "history.c"], SHIPPED), "json"])
+    document, *lines = printed.split("\n")[:-1]
+    answer = json.loads(document)
+    assert set(answer) == {"status", "data"} and answer["status"] == "success", answer
+    wanted, found = {}, {}
+
+    def text(digits):
+        return bytes.fromhex(digits).decode()
+
+    for name, route, bound, value, stamp, *labels in (line.split("\t") for line in lines):
+        pairs = zip(map(text, labels[::2]), map(text, labels[1::2]))
+        wanted.setdefault((name, text(route), str(float(bound))), []).append((int(stamp), float(value), list(pairs)))
+    for sample in answer["data"]:
+        labels = sample["seriesLabels"]
+        assert "empty" not in labels, labels
+        bound = str(float(labels.get("le", "nan")))  # NaN does not equal itself.
+        exemplars = []
+        for exemplar in sample["exemplars"]:
+            assert set(exemplar) == {"labels", "value", "timestamp"} and isinstance(exemplar["value"], str), exemplar
+            pairs = [pair for pair in exemplar["labels"].items() if pair[0] not in ("trace_id", "span_id")]
+            has_ids = "trace_id" in exemplar["labels"]
+            assert has_ids == ("le" in labels), exemplar  # The counters' are explicit ones without a span.
+            assert not has_ids or exemplar["labels"]["trace_id"].startswith("07000000"), exemplar
+            exemplars.append((round(exemplar["timestamp"] * 1000), float(exemplar["value"]), pairs))
+        found[labels["__name__"], labels.get("route", ""), bound] = exemplars[::-1]
+    assert len(found) == len(wanted) > 6 and found == wanted, (found, wanted)
+
+
+# What environment.c says of each variable: (variables, lines that must be there).
+USUAL = ["check 0 ", "filter 1", "policy 1", "offer_from -inf", "draws 0", "marks 0", "held 11", "trace_url ",
+         "sees all of its own", 'memory spanpin_exemplars_dropped_total{reason="memory"} 0']
+IDS = f'trace_id="{TRACE}",span_id="{SPAN}"'
+GOOD = [
+    ({}, [*USUAL, f"explicit {IDS}", f"a minute later {IDS}"]),
+    ({"OTEL_METRICS_EXEMPLAR_FILTER": "always_on"}, ["filter 2"]),
+    ({"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}, ["filter 3", "offer_from nan", "held 0"]),
+    ({"SPANPIN_EXEMPLAR_POLICY": " first "}, ["policy 3"]),
+    ({"SPANPIN_EXEMPLAR_MINIMUM_VALUE": "7.5"}, ["offer_from 7.5"]),
+    ({"SPANPIN_EXEMPLAR_PROBABILITY": "0.5"}, ["draws 1"]),
+    ({"SPANPIN_EXEMPLAR_ADAPTIVE": "true"}, ["draws 1"]),
+    ({"SPANPIN_EXEMPLAR_SLOTS": "5"}, ["held 5"]),
+    ({"SPANPIN_EXEMPLAR_MAX_AGE": "59"}, [f"explicit {IDS}", "a minute later"]),
+    ({"SPANPIN_EXEMPLAR_BYTES": "1"}, ["held 0", "explicit", 'memory spanpin_exemplars_dropped_total{reason="memory"} 59']),
+    ({"SPANPIN_EXEMPLAR_KEEP_NAMES": "1"}, [f'explicit span_id="{SPAN}",TraceId="{TRACE}"']),
+    ({"SPANPIN_TRACE_ID_LABEL": "traceID", "SPANPIN_SPAN_ID_LABEL": "sid"}, [f'explicit traceID="{TRACE}",sid="{SPAN}"']),
+    ({"SPANPIN_TRACE_URL": "http://t/{trace_id}"}, ["trace_url http://t/07000000000000000000000000000005"]),
+    ({"SPANPIN_MARK_SPANS": "true"}, ["marks 1"]),
+    ({"SPANPIN_SCRAPER_IDENTITY": "given"}, ["sees the rest"]),
+    ({"SPANPIN_SCRAPER_IDENTITY": "none"}, ["sees the rest"]),
+    ({name: "" for name in VARIABLES}, USUAL),
+    ({"SPANPIN_EXEMPLAR_SOMETHING": "x"}, USUAL),
+]
+# A value that is not allowed: what the check says of it. Nothing else may change.
+BAD = [
+    ("OTEL_METRICS_EXEMPLAR_FILTER", "on", "trace_based, always_on or always_off"),
+    ("SPANPIN_EXEMPLAR_POLICY", "best", "slowest, uniform or first"),
+    ("SPANPIN_EXEMPLAR_MINIMUM_VALUE", "1e3", "decimal number"),
+    ("SPANPIN_EXEMPLAR_PROBABILITY", "1.5", "0 to 1"),
+    ("SPANPIN_EXEMPLAR_ADAPTIVE", "yes", "true or false"),
+    ("SPANPIN_EXEMPLAR_SLOTS", "3", "4 to 19"),
+    ("SPANPIN_EXEMPLAR_SLOTS", "4294967296", "a whole number"),
+    ("SPANPIN_EXEMPLAR_MAX_AGE", "0", "1 to 86400"),
+    ("SPANPIN_EXEMPLAR_BYTES", "64MB", "bytes"),
+    ("SPANPIN_EXEMPLAR_KEEP_NAMES", "on", "true or false"),
+    ("SPANPIN_TRACE_ID_LABEL", "trace-id", "must match"),
+    ("SPANPIN_TRACE_ID_LABEL", "x" * 200, "at most"),
+    ("SPANPIN_SPAN_ID_LABEL", "trace_id", "different"),
+    ("SPANPIN_TRACE_URL", "http://t/", "{trace_id}"),
+    ("SPANPIN_MARK_SPANS", "2", "true or false"),
+    ("SPANPIN_SCRAPER_IDENTITY", "ip", "address, given or none"),
+]
+
+
+def answers(program, variables, *arguments):
+    """What environment.c says, by line; of a page's line the labels of its exemplar."""
+    lines = run([program, *arguments], env={**os.environ, **variables}).split("\n")[:-1]
+    return [line.split('h_bucket{le="10.0"}')[0] + line.partition("# {")[2].partition("}")[0] for line in map(str.rstrip, lines)]
+
+
+def check_answers(got, wanted, variables):
+    missing = [line for line in map(str.rstrip, wanted) if line not in [one.rstrip() for one in got]]
+    assert not missing, f"{variables}: {missing} not in {got}"
+
+
+def environment(folder):
+    program = compiled(folder, "environment", [HERE / "environment.c"], SHIPPED)
+    seen = set()
+    for variables, wanted in GOOD:
+        seen.update(variables)
+        check_answers(answers(program, variables), ["check 0", *wanted], variables)
+    for name, value, allowed in BAD:
+        got = answers(program, {name: value})
+        check, *rest = got
+        assert check.startswith(f"check 16 environment variable {name}") and allowed in check, check
+        check_answers(rest, USUAL[1:], {name: value})
+    # The first one that is wrong is named; the good ones count.
+    got = answers(program, {"SPANPIN_EXEMPLAR_SLOTS": "99", "SPANPIN_EXEMPLAR_POLICY": "x", "SPANPIN_MARK_SPANS": "1"})
+    assert "SPANPIN_EXEMPLAR_POLICY" in got[0], got
+    check_answers(got, ["policy 1", "held 11", "marks 1"], "three variables")
+    assert seen >= set(VARIABLES) <= {name for name, _, _ in BAD}, set(VARIABLES) - seen
+
+
+def explicit_options_win(folder):
+    """What a program says counts more than what the environment says."""
+    program = compiled(folder, "environment", [HERE / "environment.c"], SHIPPED)
+    variables = {
+        "OTEL_METRICS_EXEMPLAR_FILTER": "always_off",
+        "SPANPIN_EXEMPLAR_POLICY": "uniform",
+        "SPANPIN_EXEMPLAR_SLOTS": "4",
+        "SPANPIN_EXEMPLAR_MINIMUM_VALUE": "1000",
+        "SPANPIN_TRACE_ID_LABEL": "traceID",
+        "SPANPIN_SPAN_ID_LABEL": "sid",
+        "SPANPIN_SCRAPER_IDENTITY": "none",
+    }
+    wanted = ["filter 1", "policy 1", "offer_from 0.25", "held 19", f'explicit said="{TRACE}",sid="{SPAN}"', "sees all of its own"]
+    check_answers(answers(program, variables, "explicit"), wanted, variables)
+
+
+def documented_variables(folder):
+    """The header's documentation and the core have the same variables."""
+    source = (ROOT / "rust-core" / "src" / "variables.rs").read_text()
+    known = source.split("VARIABLES: ")[1].split("];")[0].split('"')[1::2]
+    assert known == VARIABLES, known
+    table = (ROOT / "docs" / "c-abi.md").read_text()
+    missing = [name for name in known if f"| `{name}` |" not in table]
+    assert not missing, f"docs/c-abi.md does not explain {missing}"
 
 
 def sanitizer_finds_a_fault(folder):
@@ -239,8 +384,9 @@ def only_what_the_c_library_has(folder):
 class Server:
     """An example server on a port of its own choice, stopped at the end."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "0"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, log=None, variables=None):
+        environment = {**os.environ, **(variables or {})}
+        self.process = subprocess.Popen([program, "0"], stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.url = self.process.stdout.readline().strip().removesuffix("/metrics")
         assert self.url.startswith("http://127.0.0.1:"), self.url
 
@@ -264,6 +410,16 @@ class Server:
                 return error.code, error.headers, error.read()
 
 
+def lines_of(path, count):
+    """The lines of a log that may be written a moment after the answer."""
+    for _ in range(600):
+        lines = path.read_text().splitlines()
+        if len(lines) >= count:
+            break
+        time.sleep(0.05)
+    return lines
+
+
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 
@@ -281,7 +437,9 @@ def check_pages(server, sample):
 
 
 def metrics_server(folder):
-    with Server(compiled(folder, "metrics_server", [EXAMPLES / "metrics_server.c"], SHIPPED)) as server:
+    program = compiled(folder, "metrics_server", [EXAMPLES / "metrics_server.c"], SHIPPED)
+    log_file = folder / "log"
+    with log_file.open("w") as log, Server(program, log, {"SPANPIN_EXEMPLAR_SLOTS": "many"}) as server:
         for path in ("/work?ms=40", "/fail", "/nowhere"):
             server.get(path, traceparent=f"00-{TRACE}-{SPAN}-01")
         status, _, _ = server.get("/work", traceparent="broken")
@@ -290,6 +448,14 @@ def metrics_server(folder):
         page = server.get("/metrics", Accept=OPENMETRICS)[2].decode()
         assert "http_request_failures_total 2" in page, page
         assert server.get("/work", traceparent="x" * 9000)[0] == 400
+        server.get("/work?ms=600", traceparent=f"00-{TRACE}-{SPAN}-00")
+        lines_of(log_file, 2)
+        server.get("/metrics", Accept=OPENMETRICS)  # Ends the window, so that the next one is told of again.
+        server.get("/work?ms=600")
+        wrong, *slow = lines_of(log_file, 3)
+        assert 'SPANPIN_EXEMPLAR_SLOTS is "many"' in wrong, wrong
+        assert len(slow) == 2 and all("threshold=0.5 sampled=false path=/work" in line for line in slow), slow
+        assert slow[0].endswith(f"trace=https://traces.example/trace/{TRACE}") and slow[1].endswith("trace="), slow
 
 
 def microhttpd_server(folder):
@@ -312,6 +478,10 @@ def tests():
     yield "header_alone_in_cxx", header_alone_in_cxx
     for name in PROGRAMS:
         yield name, plain(name)
+    yield "history_as_json", history_as_json
+    yield "environment", environment
+    yield "explicit_options_win", explicit_options_win
+    yield "documented_variables", documented_variables
     yield "cxx", cxx_program
     yield "sanitizer_finds_a_fault", sanitizer_finds_a_fault
     yield "a_leak_is_found", a_leak_is_found
@@ -334,6 +504,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help="run only tests whose name contains one of these")
     chosen = parser.parse_args().only
+    for name in VARIABLES:
+        os.environ.pop(name, None)
     for command in (["archives"], ["archive", "--dev"]):
         if subprocess.run([CARGO, "xtask", *command], cwd=ROOT).returncode != 0:
             sys.exit("c: the library cannot be built")

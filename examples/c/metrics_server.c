@@ -29,6 +29,20 @@ static spanpin_registry *registry;
 static spanpin_family *duration;
 static spanpin_counter *failures;
 
+// A request above the threshold goes into the log with its trace, of each path and window the first one. It may have no
+// span, and its trace need not be sampled.
+static int32_t log_slow_request(void *context, const spanpin_slow_request *request)
+{
+  (void)context;
+  fprintf(stderr, "slow request: %.*s=%g threshold=%g sampled=%s", (int)request->metric.len, request->metric.ptr,
+          request->value, request->threshold, request->trace != NULL && request->trace->flags & 1 ? "true" : "false");
+  for (size_t i = 0; i < request->labels_len; i++)
+    fprintf(stderr, " %.*s=%.*s", (int)request->labels[i].name.len, request->labels[i].name.ptr,
+            (int)request->labels[i].value.len, request->labels[i].value.ptr);
+  fprintf(stderr, " trace=%.*s\n", (int)request->trace_url.len, request->trace_url.ptr);
+  return 0;
+}
+
 static int setup(void)
 {
   static const spanpin_str path_label[] = {{"path", 4}};
@@ -42,6 +56,9 @@ static int setup(void)
       .label_names_len = 1,
       .bounds = bounds,
       .bounds_len = sizeof bounds / sizeof *bounds,
+      .hooks = {.slow_request = log_slow_request,
+                .slow_request_threshold = 0.5,
+                .trace_url = SPANPIN_STR("https://traces.example/trace/{trace_id}")},
   };
   spanpin_family_options counter = {
       .kind = SPANPIN_KIND_COUNTER,
@@ -51,6 +68,9 @@ static int setup(void)
   spanpin_family *counters;
   spanpin_error error;
 
+  // A service does not fail for a misspelt variable, but says so.
+  if (spanpin_environment_check(&error) != SPANPIN_STATUS_OK)
+    fprintf(stderr, "metrics_server: %s\n", error.message);
   registry = spanpin_registry_default();
   if (registry == NULL) {
     fprintf(stderr, "metrics_server: out of memory\n");
@@ -248,11 +268,12 @@ static void *serve(void *argument)
     double seconds = now_seconds() - start;
     spanpin_histogram *histogram;
     if (spanpin_histogram_with(duration, &path, 1, &histogram, NULL) == SPANPIN_STATUS_OK) {
-      // A malformed traceparent costs the exemplar, not the observation.
+      // A malformed traceparent costs the exemplar, not the observation. Without one nothing is pointed to, but a slow
+      // request is told of.
       if (request.traceparent != NULL)
         spanpin_histogram_observe_traceparent(histogram, seconds, request.traceparent, strlen(request.traceparent));
       else
-        spanpin_histogram_observe(histogram, seconds);
+        spanpin_histogram_observe_trace(histogram, seconds, NULL);
     }
   }
   shutdown(connection->socket, SHUT_WR);

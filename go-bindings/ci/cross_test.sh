@@ -29,7 +29,8 @@ elif ! command -v qemu-aarch64 >/dev/null; then
     skip arm64 qemu-aarch64
 else
     CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go test -c -o "$work/arm64.test" .
-    qemu-aarch64 -L /usr/aarch64-linux-gnu "$work/arm64.test"
+    emulator="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+    SPANPIN_TEST_EMULATOR=$emulator $emulator "$work/arm64.test"
     pass "arm64, emulated"
 fi
 

@@ -85,7 +85,9 @@ pub(crate) fn put_json(core: &Core, out: &mut Buffer) -> Result<(), Error> {
     out.put_str("{\"status\":\"success\",\"data\":[");
     let mut first = true;
     for family in core.families.iter().filter(|family| family.kind != Kind::Gauge && !family.is_hidden()) {
-        for series in family.series.iter() {
+        // In the order of the page, where the overflow series is the last one.
+        let overflow = family.overflow.get().map(|o| o.0);
+        for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {
             for bucket in 0..series.gates.len() {
                 put_bucket(&family, &series, bucket, out, &mut first)?;
             }

@@ -10,7 +10,8 @@ use crate::trace::TraceContext;
 
 impl Series {
     /// Counts an observation and offers the span that `span` answers.
-    #[inline]
+    // Always inlined, so that the span is not copied for a closure that is seldom called.
+    #[inline(always)]
     pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
         self.offer_lazily(self.count_observation_at_gate(value).passed(value), span)
     }
@@ -103,7 +104,7 @@ impl Series {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn offer_lazily(&self, passed: Option<Offer>, span: impl FnOnce() -> Option<TraceContext>) -> bool {
         let Some(offer) = passed else { return false };
         let mut span = Some(span);

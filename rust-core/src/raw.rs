@@ -142,6 +142,24 @@ impl Series {
         false
     }
 
+    /// Counts an observation of which no span is known, though one was asked for: a slow one is told of all the same.
+    #[inline]
+    pub fn observe_without_span(&self, value: f64) -> bool {
+        if self.count_observation(value).is_some() {
+            self.tell_if_slow(value, &mut || None);
+        }
+        false
+    }
+
+    /// Adds an amount of which no span is known, though one was asked for: a slow one is told of all the same.
+    #[inline]
+    pub fn add_without_span(&self, amount: f64) -> bool {
+        if self.count_increment(amount).is_some() {
+            self.tell_if_slow(amount, &mut || None);
+        }
+        false
+    }
+
     /// Sets a gauge.
     pub fn set(&self, value: f64) {
         self.set_gauge(value);
@@ -212,10 +230,13 @@ impl Series {
         self.family.core.header.count(Tally::SlowRequests, 1);
     }
 
-    /// Closes the open window if nobody has for ten seconds.
+    /// Closes the open window if nobody has for ten seconds, and brings the bands of adaptive sampling up to date if that
+    /// is due.
     pub fn turn(&self) {
         let core = &*self.family.core;
-        scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
+        let now_ms = core.clock.mono_ms();
+        scrapers::turn_by_time(&core.header, now_ms, WINDOW_MOST_MS);
+        self.refresh_edges(now_ms);
     }
 
     /// Counts an offer that was dropped by the caller.

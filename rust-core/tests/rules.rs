@@ -311,6 +311,19 @@ fn slots_decide_how_many_windows_are_remembered() {
 }
 
 #[test]
+fn the_history_of_a_registry_has_the_order_of_the_page() {
+    let registry = Registry::new().unwrap();
+    registry.set_clock(WALL, MONO);
+    let family = registry.counter("c", "").labels(&["user"]).max_series(1).register().unwrap();
+    family.with(&["a"]).unwrap().add_trace(2.5, span(1));
+    family.with(&["b"]).unwrap().add_exemplar(1.0, &[("job", "\u{1}x\"")]);
+    let json = String::from_utf8(registry.exemplars_json().unwrap()).unwrap();
+    let own = r#"{"seriesLabels":{"__name__":"c_total","user":"a"},"exemplars":[{"labels":{"trace_id":"00000000000000070000000000000001","span_id":"0000000000000001"},"value":"2.5","timestamp":1700000000.000}]}"#;
+    let overflow = r#"{"seriesLabels":{"__name__":"c_total","user":"spanpin_overflow"},"exemplars":[{"labels":{"job":"\u0001x'"},"value":"1.0","timestamp":1700000000.000}]}"#;
+    assert_eq!(json, format!("{{\"status\":\"success\",\"data\":[{own},{overflow}]}}\n"));
+}
+
+#[test]
 fn the_age_limit_ends_what_is_shown_again() {
     for (seconds, still) in [(5, false), (30, true)] {
         let mut bed = Bed::new(&[10.0], |family| family.max_age(seconds));

@@ -67,6 +67,22 @@ fn it_is_told_once_for_each_window_and_series() {
 }
 
 #[test]
+fn a_broken_header_hides_no_slow_request() {
+    let (registry, family, heard) = bed(&RegistryOptions::default(), "http://t/{trace_id}", Filter::AlwaysOff);
+    let series = family.with(&["/orders"]).unwrap();
+    series.observe_traceparent(f64::NAN, "broken").unwrap_err();
+    series.observe_traceparent(0.5, "broken").unwrap_err();
+    assert!(taken(&heard).is_empty());
+    series.observe_traceparent(0.75, "broken").unwrap_err();
+    assert_eq!(taken(&heard), ["h_seconds route=/orders 0.75 > 0.5 None false "]);
+    series.observe_traceparent(0.75, "broken").unwrap_err();
+    assert!(taken(&heard).is_empty(), "once in a window");
+    registry.set_clock(WALL + 10_000, 1_010_000);
+    series.observe_traceparent(0.75, "broken").unwrap_err();
+    assert_eq!(taken(&heard).len(), 1, "time has closed the window");
+}
+
+#[test]
 fn a_slow_value_behind_a_slower_one_is_told_of() {
     let (registry, family, heard) = bed(&RegistryOptions::default(), "", Filter::TraceBased);
     let series = family.with(&["/"]).unwrap();

@@ -6,7 +6,8 @@
 Each OpenMetrics body goes through the strict OpenMetrics parser, each text body
 through the text parser. Beside that: an exemplar's value lies in its bucket, its
 label set has at most 128 code points, and for no scraper the timestamp of a line
-steps back or stays while the exemplar changes.
+steps back or stays while the exemplar changes. A history is one JSON document a
+line, whose exemplars lie in their buckets, oldest first.
 """
 
 import json
@@ -55,13 +56,49 @@ def check_exemplars(families, seen, scraper):
             seen[line] = exemplar
 
 
+def who(scrape):
+    return scrape.get("scraper") or tuple(sorted(scrape.get("request", {}).items()))
+
+
+def check_history(document):
+    """One document in the shape of Prometheus' answer to query_exemplars."""
+    answer = json.loads(document)
+    if answer["status"] != "success" or set(answer) != {"status", "data"}:
+        raise ValueError(f"a history that is no answer: {document}")
+    seen = set()
+    for sample in answer["data"]:
+        labels, last = sample["seriesLabels"], 0
+        line = tuple(sorted(labels.items()))
+        if line in seen or not sample["exemplars"] or not labels["__name__"].endswith(("_bucket", "_total")):
+            raise ValueError(f"a sample twice, without exemplars or of another name: {labels}")
+        seen.add(line)
+        for exemplar in sample["exemplars"]:
+            if set(exemplar) != {"labels", "value", "timestamp"} or exemplar["timestamp"] < last:
+                raise ValueError(f"exemplars out of order or shape: {sample}")
+            last = exemplar["timestamp"]
+            if float(exemplar["value"]) > float(labels.get("le", "+Inf")):
+                raise ValueError(f"exemplar above its bucket: {sample}")
+            if sum(len(name) + len(value) for name, value in exemplar["labels"].items()) > 128:
+                raise ValueError(f"exemplar of more than 128 code points: {sample}")
+
+
+def check_histories(folder, ops):
+    path = folder / "expected.history.txt"
+    documents = path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
+    if len(documents) != sum(op["op"] == "history" for op in ops):
+        raise ValueError(f"{len(documents)} histories for {ops}")
+    for document in documents:
+        check_history(document)
+
+
 def check_case(folder):
     ops = json.loads((folder / "ops.json").read_text("utf-8"))["ops"]
     scrapes = [op for op in ops if op["op"] == "scrape"] + [
         {"accept": "openmetrics", "scraper": "final"},
         {"accept": "text"},
     ]
-    scrapers = [op.get("scraper") for op in scrapes if op["accept"] == "openmetrics"]
+    scrapers = [who(op) for op in scrapes if op["accept"] == "openmetrics"]
+    check_histories(folder, ops)
     openmetrics = list(bodies((folder / "expected.om.txt").read_bytes().decode("utf-8"), EOF_LINE, keep=True))
     text = list(bodies((folder / "expected.prom.txt").read_bytes().decode("utf-8"), TEXT_SEPARATOR, keep=False))
     if len(openmetrics) != len(scrapers) or len(text) != len(scrapes) - len(scrapers):

@@ -1,25 +1,26 @@
-"""A naive model of the exemplar rule: windows, gates, scrapers, labels.
+"""A naive model of the exemplar rule: windows, gates, rings, scrapers.
 
 Written from the documents, single-threaded and with plain lists where the
-product has slots and atomic words. It is one half of the oracle; counting and
-encoding are in `oracle.py`.
+product has slots and atomic words. It is one part of the oracle: labels are in
+`exemplar_labels.py`, lots in `sampling_model.py`, counting and encoding in
+`oracle.py`.
 """
 
-import re
+import math
 import struct
+from collections import Counter
+
+from exemplar_labels import explicit_ids, explicit_labels, offer_labels
+from sampling_model import Adaptive, is_drawn, lot
 
 SHUT = 0xFF80000  # priority of +Inf: values stay below it, explicit exemplars above
 W_MIN_MS = 20
 W_MAX_MS = 10_000
-AGE_MAX_MS = 90_000
+AGE_MAX_S = 90
+SLOTS = 11
 FORGET_MS = 600_000  # a scraper silent for longer starts again
 BUDGET = 16_384
 STAMP_AHEAD_MS = 1000  # explicit exemplars of one window may run ahead so far, then they share a stamp
-LABEL_LIMIT = 128
-
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-HEX = re.compile(r"[0-9a-fA-F]+\Z")
-TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\Z", re.S)
 
 
 class CaseError(Exception):
@@ -35,66 +36,6 @@ def priority_of_value(value):
     return min(bits >> 4, SHUT - 1)
 
 
-def hex_id(text, digits):
-    """The id in lower case, or None when `text` is not one."""
-    if len(text) == digits and HEX.match(text) and text.strip("0"):
-        return text.lower()
-    return None
-
-
-def parse_traceparent(text):
-    """(trace id, span id, flags), or None when W3C Trace Context forbids it."""
-    match = TRACEPARENT.match(text)
-    if not match:
-        return None
-    version, trace_id, span_id, flags, rest = match.groups()
-    if version == "ff" or (version == "00" and rest is not None):
-        return None
-    if not trace_id.strip("0") or not span_id.strip("0"):
-        return None
-    return trace_id, span_id, int(flags, 16)
-
-
-def clean_labels(labels, taken=()):
-    """Valid, non-empty labels, the first of each name, with harmless values."""
-    seen, kept = set(taken), []
-    for name, value in labels:
-        if not LABEL_NAME.match(name) or not value or name in seen:
-            continue
-        seen.add(name)
-        kept.append((name, value.replace('"', "'").replace("\\", "/").replace("\n", " ")))
-    return kept
-
-
-def fit(ids, labels):
-    """Ids first, then as many labels as the limit allows, dropped from the end."""
-    def length(pairs):
-        return sum(len(name) + len(value) for name, value in pairs)
-
-    labels = list(labels)
-    while labels and length(ids) + length(labels) > LABEL_LIMIT:
-        labels.pop()
-    return ids + labels
-
-
-def offer_labels(trace_id, span_id, extra):
-    ids = [("trace_id", trace_id), ("span_id", span_id)]
-    return fit(ids, clean_labels(extra, taken=("trace_id", "span_id")))
-
-
-def explicit_labels(labels):
-    kept = clean_labels(labels)
-    ids = []
-    for name, digits in (("trace_id", 32), ("span_id", 16)):
-        for pair in kept:
-            found = hex_id(pair[1], digits) if pair[0] == name else None
-            if found:
-                ids.append((name, found))
-                kept.remove(pair)
-                break
-    return fit(ids, kept)
-
-
 class Exemplar:
     def __init__(self, epoch, priority, stamp, value, labels, mono, tied):
         self.order = (epoch, priority)
@@ -103,43 +44,111 @@ class Exemplar:
         self.rank = min(priority, SHUT + 1)
 
 
+class Rules:
+    """How a family chooses, from its registration."""
+
+    def __init__(self, op):
+        self.filter = op.get("filter", "trace_based")
+        self.policy = op.get("policy", "uniform" if op["kind"] == "counter" else "slowest")
+        self.slots = op.get("slots", SLOTS)
+        self.max_age_ms = 1000 * op.get("max_age", AGE_MAX_S)
+        self.minimum = float(op.get("minimum_value", -math.inf))
+        self.probability = float(op.get("probability", 1.0))
+        self.adaptive = op.get("adaptive")
+        self.p99 = (self.adaptive or {}).get("p99")
+
+    def are_allowed(self, kind):
+        adaptive, lower = self.adaptive or {}, (self.adaptive or {}).get("lower", "p95")
+        return (
+            4 <= self.slots <= 19
+            and 1000 <= self.max_age_ms <= 86_400_000
+            and 0 <= self.probability <= 1
+            and not math.isnan(self.minimum)
+            and (kind == "histogram" or self.adaptive is None)
+            and 60 <= adaptive.get("window", 120) <= 300
+            and (lower == "p95" or 0 < lower <= 1)
+            and math.isfinite(float(adaptive.get("p99", 1)))
+        )
+
+
+class Lots:
+    """What decides about an offer that beats its window: the family's parts, by the lots of one series."""
+
+    def __init__(self, rules, series, bounds):
+        self.rules, self.series = rules, series
+        self.adaptive = rules.adaptive is not None and Adaptive(rules.adaptive, bounds)
+
+    def refresh(self, counts, now):
+        if self.adaptive:
+            self.adaptive.refresh(counts, self.rules.p99, now)
+
+    def keep(self, value, bucket, seed):
+        part = self.rules.probability
+        if part < 1 and not is_drawn("probability", part, self.series, bucket, seed):
+            return False
+        return not self.adaptive or self.adaptive.keeps(value, self.series, bucket, seed)
+
+
 class Bucket:
     """The gate and the ring of one bucket."""
 
-    def __init__(self, windows, policy):
-        self.windows, self.policy = windows, policy
+    def __init__(self, windows, rules, lots, index):
+        self.windows, self.rules, self.lots, self.index = windows, rules, lots, index
         self.head = (0, 0)
         self.budget = (0, 0)  # epoch, look-ups used
         self.ring = None
         self.last_ms = 0
         self.last_epoch = 0
 
-    def offer(self, old_count, value, context, extra, trace_based):
-        prio = {"slowest": priority_of_value(value), "first": 1, "uniform": 1}[self.policy]
-        if (self.windows.epoch, prio) <= self.head and old_count & 15:
+    def priority(self, value, seed):
+        if self.rules.policy == "uniform":
+            return lot(self.lots.series, self.index, seed) >> 37
+        return priority_of_value(value) if self.rules.policy == "slowest" else 1
+
+    def offer(self, old_count, value, counts, context, extra):
+        windows, lost = self.windows, self.windows.lost
+        if self.rules.filter == "always_off" or not value >= self.rules.minimum:
             return
-        self.windows.turn_if_due()
-        epoch = self.windows.epoch
-        if self.policy == "uniform" and self.head[0] == epoch:
-            raise CaseError("two offers of one window to a uniform ring: the winner is a free choice")
+        prio = self.priority(value, old_count)
+        if (windows.epoch, prio) <= self.head and old_count & 15:
+            return
+        windows.turn_if_due()
+        self.lots.refresh(counts, windows.mono)
+        epoch = windows.epoch
         if (epoch, prio) <= self.head:
+            return
+        if not math.isfinite(value):
+            lost["nonfinite"] += 1
+            return
+        if not self.lots.keep(value, self.index, old_count):
+            lost["filter"] += 1
             return
         used = self.budget[1] if self.budget[0] == epoch else 0
         if used >= BUDGET:
             self.head = max(self.head, (epoch, SHUT))
+            lost["budget"] += 1
             return
         self.budget = (epoch, used + 1)
         trace_id, span_id, flags = context
-        if trace_based and not flags & 1:
+        if self.rules.filter == "trace_based" and not flags & 1:
+            lost["unsampled"] += 1
             return
-        self.write(prio, value, offer_labels(trace_id, span_id, extra))
+        self.write(prio, value, offer_labels(trace_id, span_id, extra, windows.keep_names, lost))
 
     def explicit(self, value, labels):
-        labels = explicit_labels(labels)
+        windows, lost = self.windows, self.windows.lost
+        ids = explicit_ids(labels, windows.keep_names, lost)
+        if self.rules.filter == "always_off":
+            lost["filter"] += 1
+            return
+        if not math.isfinite(value):
+            lost["nonfinite"] += 1
+            return
+        labels = explicit_labels(ids, labels, windows.keep_names, lost)
         if not labels:
             return
-        self.windows.turn_if_due()
-        same_window = self.head[0] == self.windows.epoch
+        windows.turn_if_due()
+        same_window = self.head[0] == windows.epoch
         self.write(max(SHUT, self.head[1] if same_window else 0) + 1, value, labels)
 
     def write(self, prio, value, labels):
@@ -148,6 +157,8 @@ class Bucket:
         if self.ring is None:
             self.ring = []
             self.last_ms = windows.greatest_stamp if windows.greatest_stamp > windows.wall else 0
+        if len(self.ring) == self.rules.slots:
+            self.ring.remove(self.victim())
         tied = prio > SHUT and self.last_epoch == windows.epoch and self.last_ms >= windows.wall + STAMP_AHEAD_MS
         if not tied:
             self.last_ms = max(windows.wall, self.last_ms + 1)
@@ -155,32 +166,56 @@ class Bucket:
         windows.greatest_stamp = max(windows.greatest_stamp, self.last_ms)
         self.ring.append(Exemplar(windows.epoch, prio, self.last_ms, value, labels, windows.mono, tied))
 
+    def is_young(self, exemplar):
+        return self.windows.mono - exemplar.mono <= self.rules.max_age_ms
+
+    def victim(self):
+        """Who leaves a full ring, by the list in docs/exemplars.md."""
+
+        def outdone_later(x):
+            return any(y.epoch > x.epoch and y.rank >= x.rank for y in self.ring)
+
+        def outdone_before(x):
+            earlier = (y for y in self.ring if y.epoch < x.epoch and y.rank >= x.rank)
+            return any(not self.windows.a_mark_lies(y.epoch, x.epoch) for y in earlier)
+
+        by_age = sorted(self.ring, key=lambda x: x.order)
+        rivals = [x for x in by_age if x.epoch == self.windows.epoch]
+        if len(rivals) > 1:
+            return rivals[0]
+        kept = by_age[-1:] + [x for x in by_age if x.epoch < self.windows.epoch][-1:]
+        rest = [x for x in by_age if x not in kept]
+        for reason in (lambda x: not self.is_young(x), outdone_later, outdone_before):
+            chosen = next(filter(reason, rest), None)
+            if chosen:
+                return chosen
+        return rest[0]
+
     def shown(self, lo, open_epoch):
         closed = [x for x in self.ring or [] if x.epoch < open_epoch]
-        young = [x for x in closed if self.windows.mono - x.mono <= AGE_MAX_MS]
-        fresh = [x for x in young if x.epoch >= lo]
+        fresh = [x for x in closed if x.epoch >= lo and self.is_young(x)]
         if fresh:
-            if self.policy == "uniform" and len({x.epoch for x in fresh}) > 1:
-                raise CaseError("two windows of a uniform ring to choose from: the winner is a free choice")
             return max(fresh, key=lambda x: (x.rank, x.order))
         newest = max(closed, key=lambda x: x.order, default=None)
-        return newest if newest in young and not newest.tied else None
+        return newest if newest and self.is_young(newest) and not newest.tied else None
 
 
 class Scraper:
-    def __init__(self, now, newest):
-        self.last, self.gap, self.score, self.trusted = now, 0, 0, False
+    def __init__(self, group, now, newest):
+        self.group, self.last, self.gap, self.score, self.trusted = group, now, 0, 0, False
         self.mark, self.lo, self.join_lo = 0, newest, newest
 
 
 class Windows:
-    """The shared epoch and the marks of the scrapers."""
+    """The shared epoch, the marks of the scrapers, and what else a registry has one of."""
 
-    def __init__(self, wall, mono):
+    def __init__(self, wall, mono, keep_names=False, identity="address"):
         self.wall, self.mono = wall, mono
+        self.keep_names, self.identity = keep_names, identity
         self.epoch, self.opened = 1, mono
         self.greatest_stamp = 0
         self.scrapers = {}
+        self.lost = Counter()  # by reason
 
     def set_clock(self, wall, mono):
         self.wall, self.mono = wall, mono
@@ -189,29 +224,48 @@ class Windows:
         if self.mono - self.opened >= W_MAX_MS:
             self.epoch, self.opened = self.epoch + 1, self.mono
 
-    def scrape(self, who):
+    def a_mark_lies(self, after, upto):
+        live = (s for s in self.scrapers.values() if self.mono - s.last <= FORGET_MS)
+        return any(after < scraper.mark <= upto for scraper in live)
+
+    def who(self, op):
+        """(identity, what it shares with others of a pool) of who scrapes."""
+        if self.identity == "none":
+            return "anonymous", "anonymous"
+        if "request" in op:
+            request = op["request"]
+            group = tuple(request.get(key, "") for key in ("user_agent", "scrape_timeout", "path"))
+            peer = request.get("peer", "")
+            return (group if self.identity == "given" else (group, peer)), group
+        who = ("name", op["scraper"]) if "scraper" in op else "anonymous"
+        return who, who
+
+    def scrape(self, op):
         """Ends the window; (lo, open) of this scraper, whose mark moves on."""
         if self.mono - self.opened >= W_MIN_MS:
             self.epoch, self.opened = self.epoch + 1, self.mono
-        lo = self.lower(who)
+        who, group = self.who(op)
+        lo = self.lower(who, group)
         scraper = self.scrapers[who]
         scraper.mark = max(scraper.mark, self.epoch)
         return lo, self.epoch
 
-    def lower(self, who):
+    def lower(self, who, group):
         now = self.mono
         newest = max((s.mark for s in self.scrapers.values()), default=0)
         scraper = self.scrapers.get(who)
         if scraper is None or now - scraper.last > FORGET_MS:
             if scraper is None and len(self.scrapers) == 16:
                 raise CaseError("more than 16 scrapers: which one is forgotten is not modelled")
-            self.scrapers[who] = scraper = Scraper(now, newest)
+            self.scrapers[who] = scraper = Scraper(group, now, newest)
         else:
             self.judge(scraper, now - scraper.last)
             scraper.last = now
             if scraper.trusted:
-                # Named scrapers have a class each, so no entry of the class is asked.
-                lo = scraper.mark
+                # Of a pool none goes back behind where one of it was put, as long as that one has no view of its own.
+                pool = (s for s in self.scrapers.values() if s.group == group and s is not scraper)
+                joined = max((s.join_lo for s in pool if now - s.last <= FORGET_MS), default=0)
+                lo = max(scraper.mark, joined)
             else:
                 lo = scraper.join_lo = newest
             scraper.lo = max(lo, scraper.lo)

@@ -4,8 +4,9 @@
     oracle.py [--check] [CASES_DIR] [CASE ...]
 
 Reads CASES_DIR/<case>/ops.json and writes expected.om.txt and
-expected.prom.txt beside it; with --check it only compares. The model shares no
-code with the product: a difference between the two is an error in one of them.
+expected.prom.txt beside it, and expected.history.txt where the case looks at the
+history; with --check it only compares. The model shares no code with the
+product: a difference between the two is an error in one of them.
 """
 
 import argparse
@@ -14,9 +15,12 @@ import math
 import pathlib
 import re
 import sys
-from decimal import Decimal
 
-from exemplar_model import LABEL_NAME, Bucket, CaseError, Windows, hex_id, parse_traceparent
+from exemplar_history import document
+from exemplar_labels import LABEL_NAME, hex_id, parse_traceparent
+from exemplar_model import Bucket, CaseError, Lots, Rules, Windows
+from numbers_and_text import canonical, escape, text, timestamp
+from sampling_model import series_hash
 
 START_WALL_MS = 1_700_000_000_000
 START_MONO_MS = 1_000_000
@@ -25,6 +29,18 @@ DEFAULT_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 UNIT = re.compile(r"[a-zA-Z0-9_:]+\Z")
 OVERFLOW = "spanpin_overflow"
+DROP_REASONS = [
+    "unsampled",
+    "no_span",
+    "invalid_id",
+    "filter",
+    "budget",
+    "label_limit",
+    "label_value",
+    "nonfinite",
+    "busy",
+    "memory",
+]
 
 
 class Refused(Exception):
@@ -35,45 +51,8 @@ def number(value):
     return float(value)  # accepts "NaN", "+Inf" and "-Inf" as well
 
 
-def text(value):
-    """Text of a case: a string, or {"bytes": hex} for what need not be UTF-8."""
-    if isinstance(value, dict):
-        return bytes.fromhex(value["bytes"]).decode("utf-8", "replace")
-    return value
-
-
 def pairs(labels):
     return [(text(name), text(value)) for name, value in labels]
-
-
-# --- numbers and escaping ---------------------------------------------------
-
-
-def canonical(value):
-    """Go's shortest %g, with a point or an exponent always."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == 0:
-        return "0.0"
-    sign = "-" if value < 0 else ""
-    _, digits, exponent = Decimal(repr(abs(value))).as_tuple()
-    digits = "".join(map(str, digits))
-    exponent += len(digits) - 1
-    digits = digits.rstrip("0")
-    if exponent < -4 or exponent >= 6:
-        mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
-        return f"{sign}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
-    if exponent < 0:
-        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
-    whole, fraction = digits[: exponent + 1].ljust(exponent + 1, "0"), digits[exponent + 1 :]
-    return f"{sign}{whole}.{fraction or '0'}"
-
-
-def escape(value, quotes=True):
-    value = value.replace("\\", "\\\\").replace("\n", "\\n")
-    return value.replace('"', '\\"') if quotes else value
 
 
 def label_set(labels):
@@ -91,7 +70,8 @@ class Series:
         self.whole, self.fraction = 0, 0.0  # counter; gauge and sum use fraction
         self.fractional_adds = 0
         self.counts = [0] * (len(family.bounds) + 1)
-        self.buckets = [Bucket(family.windows, family.policy) for _ in self.counts]
+        lots = Lots(family.rules, series_hash(family.name, values), family.bounds)
+        self.buckets = [Bucket(family.windows, family.rules, lots, index) for index in range(len(self.counts))]
 
     def has_data(self):
         return any(self.counts) or self.whole != 0 or self.fraction != 0
@@ -120,17 +100,16 @@ class Series:
         index = sum(1 for bound in self.family.bounds if bound < value)
         old, self.counts[index] = self.counts[index], self.counts[index] + 1
         self.fraction += value
-        if math.isfinite(value):
-            self.give(self.buckets[index], old, value, source)
+        self.give(self.buckets[index], old, value, source)
 
     def give(self, bucket, old, value, source):
         kind, content, extra = source
-        if kind is None or self.family.filter == "always_off":
-            return
         if kind == "explicit":
             bucket.explicit(value, content)
-        else:
-            bucket.offer(old, value, content, extra, self.family.filter == "trace_based")
+        elif kind == "offer":
+            bucket.offer(old, value, self.counts, content, extra)
+        elif kind == "malformed":
+            self.family.windows.lost["invalid_id"] += 1
 
 
 class Family:
@@ -148,8 +127,7 @@ class Family:
             self.bounds = [number(b) for b in op.get("bounds", DEFAULT_BOUNDS)]
             if self.bounds and self.bounds[-1] == math.inf:
                 self.bounds.pop()
-        self.filter = op.get("filter", "trace_based")
-        self.policy = op.get("policy", "uniform" if self.kind == "counter" else "slowest")
+        self.rules = Rules(op)
         self.max_series = op.get("max_series", 2000)
         self.check()
         self.series = {}
@@ -174,6 +152,8 @@ class Family:
         increasing = all(a < b for a, b in zip(self.bounds, self.bounds[1:]))
         if not increasing or not all(map(math.isfinite, self.bounds)):
             raise Refused("invalid_bounds")
+        if not self.rules.are_allowed(self.kind):
+            raise Refused("invalid_option")
 
     def shape(self):
         return self.kind, self.labels, self.bounds
@@ -206,8 +186,8 @@ class Family:
 # --- encoding ---------------------------------------------------------------
 
 
-def encode(families, scrape):
-    """One exposition; `scrape` is (lo, open) for OpenMetrics, None for text."""
+def encode(families, scrape, drops=()):
+    """One exposition; `scrape` is (lo, open) for OpenMetrics, None for text. `drops` are (reason, count)."""
     lines = []
     for family in families:
         series = list(family.shown_series())
@@ -216,6 +196,7 @@ def encode(families, scrape):
         lines += header(family, scrape is not None)
         for one in series:
             lines += {"counter": counter, "gauge": gauge, "histogram": histogram}[family.kind](one, scrape)
+    lines += [f'spanpin_exemplars_dropped_total{{reason="{reason}"}} {count}' for reason, count in drops]
     if scrape is not None:
         lines.append("# EOF")
     return "".join(line + "\n" for line in lines)
@@ -237,8 +218,7 @@ def exemplar(bucket, scrape):
     shown = scrape and bucket.shown(*scrape)
     if not shown:
         return ""
-    seconds, ms = divmod(shown.stamp, 1000)
-    return f" # {label_set(shown.labels)} {canonical(shown.value)} {seconds}.{ms:03d}"
+    return f" # {label_set(shown.labels)} {canonical(shown.value)} {timestamp(shown.stamp)}"
 
 
 def gauge(series, _scrape):
@@ -273,7 +253,12 @@ class Registry:
     def __init__(self):
         self.windows = Windows(START_WALL_MS, START_MONO_MS)
         self.families = []
-        self.openmetrics, self.prometheus = [], []
+        self.shows_drops = False
+        self.openmetrics, self.prometheus, self.histories = [], [], []
+
+    def registry(self, op):
+        self.windows = Windows(START_WALL_MS, START_MONO_MS, op.get("keep_names"), op.get("scraper_identity", "address"))
+        self.shows_drops = op.get("self_metrics", False)
 
     def register(self, op):
         family = Family(self.windows, op)
@@ -284,20 +269,31 @@ class Registry:
                 raise Refused("name_clash")
         self.families.append(family)
 
+    def family(self, op):
+        return next(f for f in self.families if f.given_name == op["name"])
+
     def record(self, op):
-        family = next(f for f in self.families if f.given_name == op["name"])
-        series = family.with_values(op.get("labels", []))
-        series.record(op, source_of(op))
+        self.family(op).with_values(op.get("labels", [])).record(op, source_of(op))
+
+    def set_p99(self, op):
+        p99 = number(op["value"])
+        self.family(op).rules.p99 = p99 if math.isfinite(p99) else None
 
     def clock(self, op):
         self.windows.set_clock(op["wall_ms"], op["mono_ms"])
 
+    def drops(self):
+        return [(reason, self.windows.lost[reason]) for reason in DROP_REASONS] if self.shows_drops else []
+
     def scrape(self, op):
         if op["accept"] == "text":
-            self.prometheus.append(encode(self.families, None) + TEXT_SEPARATOR)
+            self.prometheus.append(encode(self.families, None, self.drops()) + TEXT_SEPARATOR)
         else:
-            lo_and_open = self.windows.scrape(op.get("scraper"))
-            self.openmetrics.append(encode(self.families, lo_and_open))
+            lo_and_open = self.windows.scrape(op)
+            self.openmetrics.append(encode(self.families, lo_and_open, self.drops()))
+
+    def history(self, _op):
+        self.histories.append(document(self.families))
 
 
 def source_of(op):
@@ -306,6 +302,8 @@ def source_of(op):
         return "explicit", pairs(op["exemplar"]), []
     if "traceparent" in op:
         context = parse_traceparent(op["traceparent"])
+        if not context:
+            return "malformed", None, []
     elif "trace" in op:
         ids = op["trace"]
         trace_id, span_id = hex_id(ids["trace_id"], 32), hex_id(ids["span_id"], 16)
@@ -319,15 +317,18 @@ def replay(ops):
     registry = Registry()
     final = [{"op": "scrape", "accept": "openmetrics", "scraper": "final"}, {"op": "scrape", "accept": "text"}]
     for op in ops + final:
-        action = {"register": registry.register, "clock": registry.clock, "scrape": registry.scrape}
         code = None
         try:
-            action.get(op["op"], registry.record)(op)
+            getattr(registry, op["op"], registry.record)(op)
         except Refused as refused:
             code = str(refused)
         if code != op.get("error"):
             raise CaseError(f"{op} ends in {code}, the case says {op.get('error')}")
-    return "".join(registry.openmetrics), "".join(registry.prometheus)
+    return {
+        "om": "".join(registry.openmetrics),
+        "prom": "".join(registry.prometheus),
+        "history": "".join(registry.histories),
+    }
 
 
 def main():
@@ -347,8 +348,10 @@ def main():
             print(f"{name}: {error}")
             wrong += 1
             continue
-        for suffix, body in zip(("om", "prom"), bodies):
+        for suffix, body in bodies.items():
             path = folder / f"expected.{suffix}.txt"
+            if suffix == "history" and not body:
+                continue  # only cases that ask for it have one
             if not options.check:
                 path.write_bytes(body.encode("utf-8"))
             elif not path.exists() or path.read_bytes() != body.encode("utf-8"):

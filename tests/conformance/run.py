@@ -12,11 +12,15 @@ module looks for it, and the Python package in the interpreter that is used.
 """
 
 import argparse
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+
+from streams import KINDS, differences
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -86,25 +90,20 @@ def textparse(options):
 
 
 def listed(options):
-    """Every case is in the README's table of rules."""
-    table = (HERE / "README.md").read_text("utf-8")
-    absent = [path.parent.name for path in options.cases.glob("*/ops.json") if f"`{path.parent.name}`" not in table]
-    if absent:
-        raise RuntimeError(f"README.md does not name {', '.join(absent)}")
+    """The README's table of rules names every case, and no other."""
+    table = (HERE / "README.md").read_text("utf-8").split("## Which case is for which rule")[1].split("\n## ")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall("`([a-z0-9_]+)`", row[2])}
+    cases = {path.parent.name for path in options.cases.glob("*/ops.json")}
+    if options.cases == HERE / "cases" and named != cases:
+        raise RuntimeError(f"README.md and the cases differ in {', '.join(sorted(named ^ cases))}")
     return ""
 
 
-def difference(expected, got):
-    """Where two files part, or None."""
-    if not got.exists():
-        return "wrote nothing"
-    wanted, written = expected.read_bytes(), got.read_bytes()
-    if wanted == written:
-        return None
-    wanted, written = wanted.split(b"\n"), written.split(b"\n")
-    at = next((i for i, (a, b) in enumerate(zip(wanted, written)) if a != b), min(len(wanted), len(written)))
-    shown = [repr(lines[at].decode("utf-8", "replace")) if at < len(lines) else "the end" for lines in (wanted, written)]
-    return f"{expected.name}:{at + 1}: expected {shown[0]}, got {shown[1]}"
+def expected(case):
+    """The bytes of each kind; a case that never looks at the history has no file for it."""
+    paths = {kind: case / f"expected.{kind}.txt" for kind in KINDS}
+    return {kind: path.read_bytes() if kind != "history" or path.exists() else b"" for kind, path in paths.items()}
 
 
 def run_language(language, options, cases):
@@ -121,8 +120,8 @@ def run_language(language, options, cases):
         print(f"{language}: {error}")
     failed = 0
     for case in cases:
-        files = [(case / f"expected.{kind}.txt", output / f"{case.name}.{kind}.txt") for kind in ("om", "prom")]
-        found = [text for text in (difference(*pair) for pair in files) if text]
+        ops = json.loads((case / "ops.json").read_text("utf-8"))["ops"]
+        found = list(differences(expected(case), output, case.name, ops))
         failed += bool(found)
         for text in found:
             print(f"{language}: {case.name}: {text}")

@@ -73,6 +73,8 @@ const GO_GROUPS: [(&str, &[Constant]); 6] = [
             ("TallyNaN", "tally_nan", 1),
             ("TallyInvalid", "tally_invalid_increment", 1),
             ("TallyOverflow", "tally_overflow", 1),
+            ("TallySlowRequests", "tally_slow_requests", 1),
+            ("TallyCallbackErrors", "tally_callback_errors", 1),
         ],
     ),
     (

@@ -26,8 +26,41 @@ type FamilyOptions struct {
 	Name, Help, Unit string
 	LabelNames       []string
 	Bounds           []float64
-	Filter, Policy   uint32
+	Rules            Rules
 	MaxSeries        uint32
+}
+
+// Rules are those of the C interface; zero values stand for defaults.
+type Rules struct {
+	Filter, Policy             uint32
+	Slots, MaxAgeSeconds       uint32
+	MinimumValue               float64
+	Probability                float64
+	Adaptive                   uint32
+	AdaptiveWindowSeconds      uint32
+	AdaptiveLower, AdaptiveP99 float64
+}
+
+// Where the middle band of adaptive sampling begins.
+const (
+	AdaptiveOfP99 = C.SPANPIN_ADAPTIVE_OF_P99
+	AdaptiveP95   = C.SPANPIN_ADAPTIVE_P95
+	AdaptiveOff   = C.SPANPIN_ADAPTIVE_OFF
+)
+
+func (r Rules) c() C.spanpin_exemplar_rules {
+	return C.spanpin_exemplar_rules{
+		filter:            C.uint32_t(r.Filter),
+		policy:            C.uint32_t(r.Policy),
+		slots:             C.uint32_t(r.Slots),
+		max_age_s:         C.uint32_t(r.MaxAgeSeconds),
+		minimum_value:     C.double(r.MinimumValue),
+		probability:       C.double(r.Probability),
+		adaptive:          C.uint32_t(r.Adaptive),
+		adaptive_window_s: C.uint32_t(r.AdaptiveWindowSeconds),
+		adaptive_lower:    C.double(r.AdaptiveLower),
+		adaptive_p99:      C.double(r.AdaptiveP99),
+	}
 }
 
 // Register makes a family.
@@ -40,9 +73,8 @@ func (r Registry) Register(o FamilyOptions) (Family, *Failure) {
 		help:       str(&pin, o.Help),
 		unit:       str(&pin, o.Unit),
 		max_series: C.uint32_t(o.MaxSeries),
+		rules:      o.Rules.c(),
 	}
-	options.rules.filter = C.uint32_t(o.Filter)
-	options.rules.policy = C.uint32_t(o.Policy)
 	options.label_names, options.label_names_len = strs(&pin, o.LabelNames)
 	if len(o.Bounds) > 0 {
 		pin.Pin(&o.Bounds[0])
@@ -54,6 +86,9 @@ func (r Registry) Register(o FamilyOptions) (Family, *Failure) {
 	status := C.spanpin_family_register(r.p, &options, &f.p, &e)
 	return f, failure(status, &e)
 }
+
+// SetP99 sets the p99 of adaptive sampling.
+func (f Family) SetP99(p99 float64) { C.spanpin_family_set_p99(f.p, C.double(p99)) }
 
 // The handles of series; they live as long as the registry. Two lookups that
 // lead to one series give equal handles.
@@ -99,6 +134,10 @@ type View struct {
 	Hash                 uint64
 	Buckets              uint32
 	Filter, Policy       uint32
+	// OfferFrom is the least value that is offered, NaN when none is.
+	OfferFrom float64
+	// Draws says that offers must win a lot.
+	Draws bool
 	// Overflow says that the series takes what finds no place of its own.
 	Overflow bool
 }
@@ -111,7 +150,9 @@ func view(status C.spanpin_status, v *C.spanpin_series_view) (View, *Failure) {
 		Cells: v.cells, Gates: v.gates, Header: v.segment,
 		Hash: uint64(v.hash), Buckets: uint32(v.buckets),
 		Filter: uint32(v.filter), Policy: uint32(v.policy),
-		Overflow: v.overflow != 0,
+		OfferFrom: float64(v.offer_from),
+		Draws:     v.draws != 0,
+		Overflow:  v.overflow != 0,
 	}, nil
 }
 

@@ -3,12 +3,10 @@
 package capi
 
 /*
-#cgo noescape spanpin_go_histogram_trace
-#cgo nocallback spanpin_go_histogram_trace
+#cgo noescape spanpin_go_offer_labels
+#cgo nocallback spanpin_go_offer_labels
 #cgo noescape spanpin_go_histogram_exemplar
 #cgo nocallback spanpin_go_histogram_exemplar
-#cgo noescape spanpin_go_counter_trace
-#cgo nocallback spanpin_go_counter_trace
 #cgo noescape spanpin_go_counter_exemplar
 #cgo nocallback spanpin_go_counter_exemplar
 #include "record.h"
@@ -45,21 +43,42 @@ func (h Histogram) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Poin
 
 func (c Counter) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(c.p))) }
 
-// Offer offers an exemplar of an observation that was counted before.
-func (h Histogram) Offer(bucket uint, v float64, seed uint64, s Span) {
-	C.spanpin_go_histogram_offer(h.number(), C.uint32_t(bucket), C.double(v), C.uint64_t(seed),
-		C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo), C.uint64_t(s.Span), C.uint32_t(s.Flags))
+// Series is a histogram or a counter, for what is the same for both. A counter
+// has one bucket, of number 0. The zero Series is none.
+type Series struct {
+	number  C.uintptr_t
+	counter C.uint32_t
 }
 
-// Turn closes the open window if it is due by time.
-func (h Histogram) Turn() { C.spanpin_histogram_turn(h.p) }
+// Series is the histogram as a series.
+func (h Histogram) Series() Series { return Series{h.number(), 0} }
 
-// ObserveTrace counts v and offers the span with labels.
-func (h Histogram) ObserveTrace(v float64, s Span, l Labels) {
+// Series is the counter as a series.
+func (c Counter) Series() Series { return Series{c.number(), 1} }
+
+// Offer offers the span of an observation that was counted before, and tells
+// whether the exemplar was written.
+func (s Series) Offer(bucket uint, v float64, seed uint64, span Span) bool {
+	return C.spanpin_go_offer(s.number, s.counter, C.uint32_t(bucket), C.double(v), C.uint64_t(seed),
+		C.uint64_t(span.TraceHi), C.uint64_t(span.TraceLo), C.uint64_t(span.Span), C.uint32_t(span.Flags)) != 0
+}
+
+// OfferLabels is Offer with labels besides.
+func (s Series) OfferLabels(bucket uint, v float64, seed uint64, span Span, l Labels) bool {
 	text, lengths, n := l.c()
-	C.spanpin_go_histogram_trace(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
-		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
+	return C.spanpin_go_offer_labels(s.number, s.counter, C.uint32_t(bucket), C.double(v), C.uint64_t(seed),
+		C.uint64_t(span.TraceHi), C.uint64_t(span.TraceLo), C.uint64_t(span.Span), C.uint32_t(span.Flags),
+		text, lengths, n) != 0
 }
+
+// Draw draws the lot of an offer; false, and counted, if it is not to be kept.
+func (s Series) Draw(bucket uint, v float64, seed uint64) bool {
+	return C.spanpin_go_draw(s.number, s.counter, C.uint32_t(bucket), C.double(v), C.uint64_t(seed)) != 0
+}
+
+// Turn closes the open window if it is due by time, and brings the bands of
+// adaptive sampling up to date.
+func (s Series) Turn() { C.spanpin_go_turn(s.number, s.counter) }
 
 // ObserveExemplarIDs is ObserveExemplar of a valid span without labels.
 func (h Histogram) ObserveExemplarIDs(v float64, s Span) {
@@ -71,22 +90,6 @@ func (h Histogram) ObserveExemplarIDs(v float64, s Span) {
 func (h Histogram) ObserveExemplar(v float64, s Span, l Labels) {
 	text, lengths, n := l.c()
 	C.spanpin_go_histogram_exemplar(h.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
-		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
-}
-
-// Offer offers an exemplar of an addition that was made before.
-func (c Counter) Offer(v float64, seed uint64, s Span) {
-	C.spanpin_go_counter_offer(c.number(), C.double(v), C.uint64_t(seed),
-		C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo), C.uint64_t(s.Span), C.uint32_t(s.Flags))
-}
-
-// Turn closes the open window if it is due by time.
-func (c Counter) Turn() { C.spanpin_counter_turn(c.p) }
-
-// AddTrace adds v and offers the span with labels.
-func (c Counter) AddTrace(v float64, s Span, l Labels) {
-	text, lengths, n := l.c()
-	C.spanpin_go_counter_trace(c.p, C.double(v), C.uint64_t(s.TraceHi), C.uint64_t(s.TraceLo),
 		C.uint64_t(s.Span), C.uint32_t(s.Flags), text, lengths, n)
 }
 

@@ -11,12 +11,12 @@
 /* More labels than fit an exemplar's 128 code points only if most are dropped. */
 #define SPANPIN_GO_LABELS 16
 
-typedef struct spanpin_go_offer {
+typedef struct spanpin_go_offer_parts {
     spanpin_exemplar exemplar;
     spanpin_trace_context trace;
     spanpin_label few[SPANPIN_GO_LABELS];
     spanpin_label *many;
-} spanpin_go_offer;
+} spanpin_go_offer_parts;
 
 /* Big-endian, in one store: the core reads whole words, which would wait for single bytes. */
 static inline void spanpin_go_put(uint8_t *to, uint64_t number) {
@@ -27,7 +27,7 @@ static inline void spanpin_go_put(uint8_t *to, uint64_t number) {
 }
 
 /* The trace context is left out when both ids are zero. */
-static inline void spanpin_go_fill(spanpin_go_offer *o, uint64_t trace_hi, uint64_t trace_lo, uint64_t span,
+static inline void spanpin_go_fill(spanpin_go_offer_parts *o, uint64_t trace_hi, uint64_t trace_lo, uint64_t span,
                                    uint32_t flags, const char *text, const uint32_t *lengths, size_t n) {
     o->exemplar.trace = NULL;
     if ((trace_hi | trace_lo | span) != 0) {
@@ -62,26 +62,62 @@ static inline void spanpin_go_fill(spanpin_go_offer *o, uint64_t trace_hi, uint6
 #define SPANPIN_GO_CALL(name, handle, call)                                                                     \
     static inline void name(const handle *h, double value, uint64_t trace_hi, uint64_t trace_lo, uint64_t span, \
                             uint32_t flags, const char *text, const uint32_t *lengths, size_t n) {              \
-        spanpin_go_offer offer;                                                                                 \
+        spanpin_go_offer_parts offer;                                                                           \
         spanpin_go_fill(&offer, trace_hi, trace_lo, span, flags, text, lengths, n);                             \
         (void)call(h, value, &offer.exemplar);                                                                  \
         free(offer.many);                                                                                       \
     }
 
-SPANPIN_GO_CALL(spanpin_go_histogram_trace, spanpin_histogram, spanpin_histogram_observe_trace)
 SPANPIN_GO_CALL(spanpin_go_histogram_exemplar, spanpin_histogram, spanpin_histogram_observe_exemplar)
-SPANPIN_GO_CALL(spanpin_go_counter_trace, spanpin_counter, spanpin_counter_add_trace)
 SPANPIN_GO_CALL(spanpin_go_counter_exemplar, spanpin_counter, spanpin_counter_add_exemplar)
 
-/* The calls of the hot path. Handles come as numbers, because Go checks every pointer that it passes. */
-static inline void spanpin_go_histogram_offer(uintptr_t h, uint32_t bucket, double value, uint64_t seed,
-                                              uint64_t trace_hi, uint64_t trace_lo, uint64_t span, uint32_t flags) {
-    spanpin_histogram_offer((const spanpin_histogram *)h, bucket, value, seed, trace_hi, trace_lo, span, flags);
+/* The calls for an offer, of a histogram or of a counter, which has one bucket. Handles come as numbers, because Go
+ * checks every pointer that it passes. */
+static inline int32_t spanpin_go_offer(uintptr_t series, uint32_t counter, uint32_t bucket, double value, uint64_t seed,
+                                       uint64_t trace_hi, uint64_t trace_lo, uint64_t span, uint32_t flags) {
+    if (counter) {
+        return spanpin_counter_offer((const spanpin_counter *)series, value, seed, trace_hi, trace_lo, span, flags);
+    }
+    return spanpin_histogram_offer((const spanpin_histogram *)series, bucket, value, seed, trace_hi, trace_lo, span,
+                                   flags);
 }
 
-static inline void spanpin_go_counter_offer(uintptr_t c, double amount, uint64_t seed, uint64_t trace_hi,
-                                            uint64_t trace_lo, uint64_t span, uint32_t flags) {
-    spanpin_counter_offer((const spanpin_counter *)c, amount, seed, trace_hi, trace_lo, span, flags);
+static inline int32_t spanpin_go_offer_labels(uintptr_t series, uint32_t counter, uint32_t bucket, double value,
+                                              uint64_t seed, uint64_t trace_hi, uint64_t trace_lo, uint64_t span,
+                                              uint32_t flags, const char *text, const uint32_t *lengths, size_t n) {
+    spanpin_go_offer_parts offer;
+    spanpin_go_fill(&offer, trace_hi, trace_lo, span, flags, text, lengths, n);
+    int32_t written;
+    if (counter) {
+        written = spanpin_counter_offer_labels((const spanpin_counter *)series, value, seed, &offer.exemplar);
+    } else {
+        written = spanpin_histogram_offer_labels((const spanpin_histogram *)series, bucket, value, seed, &offer.exemplar);
+    }
+    free(offer.many);
+    return written;
+}
+
+static inline int32_t spanpin_go_draw(uintptr_t series, uint32_t counter, uint32_t bucket, double value, uint64_t seed) {
+    if (counter) {
+        return spanpin_counter_draw((const spanpin_counter *)series, value, seed);
+    }
+    return spanpin_histogram_draw((const spanpin_histogram *)series, bucket, value, seed);
+}
+
+static inline void spanpin_go_turn(uintptr_t series, uint32_t counter) {
+    if (counter) {
+        spanpin_counter_turn((const spanpin_counter *)series);
+    } else {
+        spanpin_histogram_turn((const spanpin_histogram *)series);
+    }
+}
+
+static inline spanpin_status spanpin_go_exemplars(uintptr_t series, uint32_t counter, spanpin_exemplar_list *out,
+                                                  spanpin_error *error) {
+    if (counter) {
+        return spanpin_counter_exemplars((const spanpin_counter *)series, out, error);
+    }
+    return spanpin_histogram_exemplars((const spanpin_histogram *)series, out, error);
 }
 
 static inline void spanpin_go_histogram_ids(uintptr_t h, double value, uint64_t trace_hi, uint64_t trace_lo,

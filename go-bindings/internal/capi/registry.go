@@ -45,6 +45,7 @@ func StatusMessage(status int32) string {
 const (
 	ScraperIdentityAddress = C.SPANPIN_SCRAPER_IDENTITY_ADDRESS
 	ScraperIdentityNone    = C.SPANPIN_SCRAPER_IDENTITY_NONE
+	ScraperIdentityGiven   = C.SPANPIN_SCRAPER_IDENTITY_GIVEN
 )
 
 // Registry is a handle; the zero Registry is none.
@@ -58,6 +59,8 @@ type RegistryOptions struct {
 	ScraperIdentity uint8
 	TraceIDLabel    string
 	SpanIDLabel     string
+	KeepNames       bool
+	TraceURL        string
 }
 
 // NewRegistry makes a registry, to be freed with Free.
@@ -70,6 +73,10 @@ func NewRegistry(o RegistryOptions) (Registry, *Failure) {
 		scraper_identity: C.uint8_t(o.ScraperIdentity),
 		trace_id_label:   str(&pin, o.TraceIDLabel),
 		span_id_label:    str(&pin, o.SpanIDLabel),
+		trace_url:        str(&pin, o.TraceURL),
+	}
+	if o.KeepNames {
+		options.keep_names = 1
 	}
 	if o.SelfMetricsOff {
 		options.self_metrics_off = 1
@@ -79,6 +86,16 @@ func NewRegistry(o RegistryOptions) (Registry, *Failure) {
 	status := C.spanpin_registry_new(&options, &r.p, &e)
 	return r, failure(status, &e)
 }
+
+// CheckEnvironment is the first of the variables that registries take defaults
+// from with a value that is not allowed, nil if there is none.
+func CheckEnvironment() *Failure {
+	var e C.spanpin_error
+	return failure(C.spanpin_environment_check(&e), &e)
+}
+
+// MarksSpans tells whether the environment asks for spans to be marked.
+func (r Registry) MarksSpans() bool { return C.spanpin_registry_marks_spans(r.p) != 0 }
 
 // DefaultRegistry is the registry of the process, which other languages in the
 // same program share. It is never freed; it is the zero Registry when memory ran

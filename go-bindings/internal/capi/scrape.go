@@ -56,6 +56,16 @@ func (r Registry) Scrape(o ScrapeOptions) (*Result, *Failure) {
 	return result, nil
 }
 
+// ExemplarsJSON writes all that the rings hold.
+func (r Registry) ExemplarsJSON() (*Result, *Failure) {
+	result := new(Result)
+	var e C.spanpin_error
+	if f := failure(C.spanpin_exemplars_json(r.p, &result.r, &e), &e); f != nil {
+		return nil, f
+	}
+	return result, nil
+}
+
 // Body is the text of the answer. It is gone after Free.
 func (r *Result) Body() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(r.r.body)), int(r.r.body_len))

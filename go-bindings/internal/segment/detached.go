@@ -1,6 +1,9 @@
 package segment
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // NewDetached makes a series in memory of its own that no scrape shows. It keeps
 // no exemplars.
@@ -13,5 +16,8 @@ func NewDetached(buckets int) Series {
 		Cells:  unsafe.Pointer(unsafe.SliceData(cells)),
 		Gates:  unsafe.Pointer(unsafe.SliceData(gates)),
 		Filter: FilterAlwaysOff,
+
+		OfferFrom: math.NaN(),
+		SlowFrom:  math.Inf(1),
 	}
 }

@@ -2,6 +2,8 @@ package segment
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +31,9 @@ func (h *heap) series(clock *Clock) Series {
 		Hash:   0x1234567890ABCDEF,
 		Policy: PolicySlowest,
 		Clock:  clock,
+
+		OfferFrom: math.Inf(-1),
+		SlowFrom:  math.Inf(1),
 	}
 }
 
@@ -57,8 +62,8 @@ func TestHistogramCountsEveryObservation(t *testing.T) {
 			defer group.Done()
 			for i := range each {
 				v := float64((w*each+i)%12) / 2
-				bucket, old, ok := h.Count(v)
-				if ok && h.Gate(bucket, v, old) && h.Beats(bucket, v, old) {
+				bucket, old, worth := h.CountOffer(v)
+				if worth && h.Beats(bucket, v, old) {
 					h.Spend(bucket)
 				}
 			}
@@ -103,22 +108,72 @@ func TestGateComparesWithTheWinner(t *testing.T) {
 	heap, h := newHistogram(manualClock(0))
 	const bucket = 5
 	set := func(epoch uint64, v float64) { heap.gates[2*bucket] = epoch<<32 | prioOfValue(v)<<4 }
-	if !h.Gate(bucket, 0.2, 1) {
+	if !h.Worth(bucket, 0.2, 1) {
 		t.Error("the first offer did not pass")
 	}
 	set(1, 0.2)
-	if h.Gate(bucket, 0.2, 1) || h.Gate(bucket, 0.11, 1) {
+	if h.Worth(bucket, 0.2, 1) || h.Worth(bucket, 0.11, 1) {
 		t.Error("an offer passed that does not beat the winner")
 	}
-	if !h.Gate(bucket, 0.21, 1) {
+	if !h.Worth(bucket, 0.21, 1) {
 		t.Error("a slower offer did not pass")
 	}
-	if !h.Gate(bucket, 0.11, 32) || h.Beats(bucket, 0.11, 32) {
+	if !h.Worth(bucket, 0.11, 32) || h.Beats(bucket, 0.11, 32) {
 		t.Error("the observation in 16 must pass the gate and still not beat the winner")
 	}
 	heap.header[HeaderEpoch/8] = 2
-	if !h.Gate(bucket, 0.11, 1) {
+	if !h.Worth(bucket, 0.11, 1) {
 		t.Error("the first offer of the next window did not pass")
+	}
+}
+
+// CountOffer is a short cut of Count and Worth, and must not differ.
+func TestCountOfferIsCountAndWorth(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, policy := range []Policy{PolicySlowest, PolicyUniform, PolicyFirst} {
+		for _, rule := range []struct{ from, slow float64 }{
+			{math.Inf(-1), math.Inf(1)}, {0.2, 4}, {math.NaN(), 0.3}, {3, 1}, {math.NaN(), math.Inf(1)},
+		} {
+			made := func() (*heap, Histogram) {
+				memory := newHeap(12)
+				series := memory.series(manualClock(0))
+				series.Policy, series.OfferFrom, series.SlowFrom = policy, rule.from, rule.slow
+				return memory, NewHistogram(series, NewSearch(defaultBounds))
+			}
+			heap, h := made()
+			twins, twin := made()
+			worths := 0
+			for i := range 3000 {
+				v := math.Exp(r.NormFloat64())
+				switch i % 100 {
+				case 7:
+					v = math.NaN()
+				case 8:
+					v = math.Inf(1)
+				case 9:
+					v = -v
+				case 10:
+					at := 2 * r.IntN(12)
+					head := 1<<32 | r.Uint64()&0xFFFF_FFFF
+					heap.gates[at], twins.gates[at] = head, head
+				}
+				bucket, old, worth := h.CountOffer(v)
+				wantBucket, wantOld, ok := twin.Count(v)
+				want := ok && twin.Worth(wantBucket, v, wantOld)
+				if bucket != wantBucket || old != wantOld || worth != want {
+					t.Fatalf("policy %d, rule %v: CountOffer(%v) is %d, %d, %v, want %d, %d, %v", policy, rule, v, bucket, old, worth, wantBucket, wantOld, want)
+				}
+				if worth {
+					worths++
+				}
+			}
+			if quiet := rule.from != rule.from && math.IsInf(rule.slow, 1); (worths == 0) != quiet {
+				t.Errorf("policy %d, rule %v: %d of 3000 are worth a look", policy, rule, worths)
+			}
+			if !slices.Equal(heap.cells, twins.cells) || heap.tally(TallyNaN) != 30 {
+				t.Errorf("policy %d, rule %v: the cells differ", policy, rule)
+			}
+		}
 	}
 }
 

@@ -9,13 +9,33 @@ import (
 type Histogram struct {
 	Series
 	Search Search
+	path   path
 }
+
+// path is how the observations of a histogram are counted and offered.
+type path uint8
+
+const (
+	// byRule asks Count and Worth.
+	byRule path = iota
+	// usual has one bound to an exponent and the policy PolicySlowest.
+	usual
+	// silent never has an observation that is worth a closer look.
+	silent
+)
 
 // NewHistogram makes a Histogram of the words of a series.
 func NewHistogram(series Series, search Search) Histogram {
 	// A series that tallies takes the way through countSpecial.
 	search.single = search.single && !series.Overflow
-	return Histogram{Series: series, Search: search}
+	h := Histogram{Series: series, Search: search}
+	switch {
+	case series.OfferFrom != series.OfferFrom && math.IsInf(series.SlowFrom, 1):
+		h.path = silent
+	case search.single && series.Policy == PolicySlowest:
+		h.path = usual
+	}
+	return h
 }
 
 // Count counts v and adds it to the sum. It returns the bucket and the count of
@@ -27,12 +47,59 @@ func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
 	if v != v || !h.Search.single {
 		return h.countSpecial(v)
 	}
-	bucket = h.Search.one(v)
+	bucket = h.Search.One(v)
 	sum, count := word(h.Cells, HistogramSum), h.bucket(bucket)
 	old = atomic.AddUint64(count, 1) - 1
 	addFloat(sum, v)
 	return bucket, old, true
 }
+
+// CountOffer is Count, and tells besides whether the observation is worth a closer
+// look.
+func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) {
+	if !h.IsUsual(v) {
+		bucket, old, ok := h.Count(v)
+		return bucket, old, ok && !h.IsSilent() && h.Worth(bucket, v, old)
+	}
+	bucket = h.Search.One(v)
+	way := h.WayOf(bucket)
+	slow := v > h.SlowFrom
+	old = way.Count()
+	worth = way.Passes(v, old) || slow
+	way.Sum(v)
+	return bucket, old, worth
+}
+
+// IsSilent tells whether no observation is worth a closer look.
+func (h *Histogram) IsSilent() bool { return h.path == silent }
+
+// IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
+// holds.
+func (h *Histogram) IsUsual(v float64) bool { return h.path == usual && v >= h.OfferFrom }
+
+// Way is the short way of a usual observation through its words: Count, then Passes,
+// then Sum. The gate is read after the bucket was counted, as it is in the core, and
+// before the sum, so that its loads wait together with that of the sum. The parts
+// are small enough for the compiler to put them into their callers.
+type Way struct{ sum, count, epoch, head *uint64 }
+
+// WayOf is the way through a bucket. It finds all addresses, because loads have to
+// wait for the locked instructions.
+func (h *Histogram) WayOf(bucket uint) Way {
+	return Way{word(h.Cells, HistogramSum), h.bucket(bucket), word(h.Header, HeaderEpoch), h.head(bucket)}
+}
+
+// Count counts the observation and is the count before.
+func (w Way) Count() uint64 { return atomic.AddUint64(w.count, 1) - 1 }
+
+// Passes tells whether the observation is worth a closer look, as Worth does. What is
+// infinite as a float32 may pass here, and is caught at the second look.
+func (w Way) Passes(v float64, old uint64) bool {
+	return beats(w.epoch, w.head, prioOrInf(v)) || old&TurnMask == 0
+}
+
+// Sum adds v to the sum.
+func (w Way) Sum(v float64) { addFloat(w.sum, v) }
 
 // countSpecial counts NaN, and anything in an overflow series or in a histogram
 // with several bounds to an exponent.
@@ -75,10 +142,13 @@ func (c *Counter) Inc() (old uint64) {
 	return atomic.AddUint64(word(c.Cells, CounterWhole), 1) - 1
 }
 
+// Addable tells whether a counter takes v.
+func Addable(v float64) bool { return v >= 0 && v <= math.MaxFloat64 }
+
 // Add adds v and returns a number that differs from call to call. A negative
 // value, NaN and infinity are only counted as invalid, and ok is false.
 func (c *Counter) Add(v float64) (old uint64, ok bool) {
-	if !(v >= 0 && v <= math.MaxFloat64) {
+	if !Addable(v) {
 		c.Tally(TallyInvalid)
 		return 0, false
 	}

@@ -14,16 +14,18 @@ const (
 
 // Numbers of the words at HeaderTallies.
 const (
-	TallyDropUnsampled = 0
-	TallyDropNoSpan    = 1
-	TallyDropInvalidID = 2
-	TallyDropFilter    = 3
-	TallyDropBudget    = 4
-	TallyDropNonfinite = 7
-	TallyOffered       = 10
-	TallyNaN           = 13
-	TallyInvalid       = 14
-	TallyOverflow      = 15
+	TallyDropUnsampled  = 0
+	TallyDropNoSpan     = 1
+	TallyDropInvalidID  = 2
+	TallyDropFilter     = 3
+	TallyDropBudget     = 4
+	TallyDropNonfinite  = 7
+	TallyOffered        = 10
+	TallyNaN            = 13
+	TallyInvalid        = 14
+	TallyOverflow       = 15
+	TallySlowRequests   = 18
+	TallyCallbackErrors = 19
 )
 
 // Words of the cells, in bytes from their start.

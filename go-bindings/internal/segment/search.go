@@ -94,13 +94,13 @@ func (s *Search) Buckets() int { return len(s.keys) }
 // Index is the bucket of v. NaN has no bucket; the result for it is in range.
 func (s *Search) Index(v float64) uint {
 	if s.single {
-		return s.one(v)
+		return s.One(v)
 	}
 	return s.several(v)
 }
 
-// one is the search if no two bounds share an exponent, small enough to be inlined.
-func (s *Search) one(v float64) uint {
+// One is Index if no two bounds share an exponent, small enough to be inlined.
+func (s *Search) One(v float64) uint {
 	e := max(0, min(exponent(v)-s.lowest, int64(len(s.table)-1)))
 	at := &s.table[e]
 	_, below := bits.Sub64(at.key, key(v), 0)

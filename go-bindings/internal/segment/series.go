@@ -32,22 +32,40 @@ const (
 // alive: its owner must, until every call has returned.
 type Series struct {
 	Cells, Gates, Header unsafe.Pointer
+	// OfferFrom is the least value that is offered; NaN, which no value reaches,
+	// when none is.
+	OfferFrom float64
+	// SlowFrom is the value above which a request counts as slow; +Inf, which no
+	// value is above, when nobody wants to know.
+	SlowFrom float64
 	// Hash is the series' part of the uniform policy's random key.
 	Hash   uint64
-	Filter Filter
 	Policy Policy
+	Filter Filter
 	// Overflow marks the series that takes what finds no place of its own. What it
 	// counts is tallied.
 	Overflow bool
-	Clock    *Clock
+	// Draws says that an offer that beats its window must still win a lot, which
+	// the core draws.
+	Draws bool
+	Clock *Clock
 }
 
-// Gate tells whether an offer is worth a closer look: it beats the best one of
-// the open window, or it is the observation in 16 that looks whether the window
-// is due to close. It writes nothing and reads no clock. Old is the count of the
-// bucket before the observation.
-func (s *Series) Gate(bucket uint, v float64, old uint64) bool {
-	return old&TurnMask == 0 || s.Beats(bucket, v, old)
+// Epoch is the number of the open window.
+func (s *Series) Epoch() uint64 {
+	return atomic.LoadUint64(word(s.Header, HeaderEpoch))
+}
+
+// Worth tells whether an observation is worth a closer look: it is slow; or it may
+// be offered, and beats the best one of the open window or is the one in 16 that
+// looks whether the window is due to close. It writes nothing and reads no clock.
+// Old is the count of the bucket before the observation. NaN, with which no
+// comparison holds, never is.
+func (s *Series) Worth(bucket uint, v float64, old uint64) bool {
+	if v >= s.OfferFrom && (old&TurnMask == 0 || s.Beats(bucket, v, old)) {
+		return true
+	}
+	return v > s.SlowFrom
 }
 
 // Beats tells whether an offer beats the best one of the open window.
@@ -59,8 +77,13 @@ func (s *Series) Beats(bucket uint, v float64, old uint64) bool {
 	case PolicyUniform:
 		prio = prioOfKey(s.Hash, bucket, old)
 	}
-	candidate := atomic.LoadUint64(word(s.Header, HeaderEpoch))<<32 | prio<<4
-	return candidate > atomic.LoadUint64(s.head(bucket))|15
+	return beats(word(s.Header, HeaderEpoch), s.head(bucket), prio)
+}
+
+// beats is the gate itself: two loads and a comparison. The lowest four bits of a
+// head do not count.
+func beats(epoch, head *uint64, prio uint64) bool {
+	return atomic.LoadUint64(epoch)<<28|prio > atomic.LoadUint64(head)>>4
 }
 
 // Due tells whether the open window has been open for so long that time closes it.
@@ -83,7 +106,7 @@ func (s *Series) Finite(v float64) bool {
 // and counts the drop, so that unsampled traffic pays for at most BudgetLimit
 // look-ups.
 func (s *Series) Spend(bucket uint) bool {
-	e := atomic.LoadUint64(word(s.Header, HeaderEpoch))
+	e := s.Epoch()
 	budget := (*uint32)(unsafe.Add(s.Gates, uintptr(bucket)*GateSize+GateBudget))
 	epoch16 := uint32(e) & 0xFFFF
 	for {
@@ -125,13 +148,14 @@ func (s *Series) head(bucket uint) *uint64 {
 // prioOfValue orders values as 28 bits: the upper bits of the float32, with the
 // sign turned so that greater values have greater bits.
 func prioOfValue(v float64) uint64 {
+	return min(prioOrInf(v), PrioShut-1)
+}
+
+// prioOrInf is prioOfValue, except that what is infinite as a float32 has the
+// priority of a gate that is shut.
+func prioOrInf(v float64) uint64 {
 	b := math.Float32bits(float32(v))
-	if int32(b) < 0 {
-		b = ^b
-	} else {
-		b |= 1 << 31
-	}
-	return uint64(min(b>>4, PrioShut-1))
+	return uint64((b ^ (uint32(int32(b)>>31) | 1<<31)) >> 4)
 }
 
 // prioOfKey is a random key that no two observations of a bucket share, so that

@@ -101,7 +101,7 @@ impl Series {
     }
 
     /// Brings the bands of adaptive sampling up to date, once a second.
-    fn refresh_edges(&self, now_ms: u64) {
+    pub(crate) fn refresh_edges(&self, now_ms: u64) {
         let Some(adaptive) = &self.family.rules.adaptive else { return };
         let Some(state) = self.state().and_then(|state| state.adaptive.as_deref()) else { return };
         let Some((_, counts)) = self.cells.split_first() else { return };
@@ -123,8 +123,11 @@ impl Series {
     }
 
     /// Tells of a slow request of which nothing else is to be done.
+    #[inline]
     pub(crate) fn tell_if_slow(&self, value: f64, span: &mut dyn FnMut() -> Option<TraceContext>) {
         if value > self.family.slow_from() {
+            let core = &*self.family.core;
+            scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
             self.tell_slow(value, &mut Source::new(span));
         }
     }

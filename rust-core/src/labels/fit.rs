@@ -109,11 +109,12 @@ impl<'t> Fitter<'t> {
         if self.fit.trimmed || value.is_empty() {
             return;
         }
-        if !is_label_name(name) {
-            self.fit.invalid = true;
+        // Names of ids need not be label names (`X-B3-TraceId`), and nothing is lost of an id that is written.
+        if self.taken.has(name, value) || self.stored.iter().any(|(kept, _)| kept == name) {
             return;
         }
-        if self.taken.has(name, value) || self.stored.iter().any(|(kept, _)| kept == name) {
+        if !is_label_name(name) {
+            self.fit.invalid = true;
             return;
         }
         let cost = cost_within(name, value, self.left);
@@ -294,6 +295,18 @@ mod tests {
             names(&super::tests::fit(exact, &[("traceID", ID), ("trace_id", "y"), ("sid", "z")]).1),
             ["traceID"]
         );
+    }
+
+    #[test]
+    fn a_written_id_is_no_loss_whatever_its_name() {
+        let taken = Taken { trace: Some("trace_id"), ..NONE };
+        let options = FitOptions { budget: 65, taken };
+        let (lossless, kept) = fit(options, &[("X-B3-TraceId", ID), ("dd.trace_id", "7"), ("a", "1")]);
+        assert_eq!((names(&kept), lossless.invalid), (["a"].to_vec(), false));
+        let (lossy, kept) = fit(options, &[("X-B3-TraceId", "no id"), ("a", "1")]);
+        assert_eq!((names(&kept), lossy.invalid), (["a"].to_vec(), true));
+        let exact = FitOptions { budget: 65, taken: Taken { spellings: false, ..taken } };
+        assert!(fit(exact, &[("X-B3-TraceId", ID)]).0.invalid, "an id that would stay under this name is lost");
     }
 
     #[test]

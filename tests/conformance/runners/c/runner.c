@@ -13,12 +13,13 @@ static struct {
   spanpin_family *made;
 } families[FAMILIES];
 static size_t families_len;
-static FILE *openmetrics, *prometheus;
+static FILE *openmetrics, *prometheus, *history;
 static char *fields; // what is left of the line
 
 static char *word(void) { return strsep(&fields, "\t\n"); }
 static uint64_t number(void) { return strtoull(word(), NULL, 10); }
 static uint32_t count(void) { return (uint32_t)number(); }
+static double real(void) { return strtod(word(), NULL); }
 
 // A text field, decoded in place.
 static spanpin_str text(void)
@@ -38,16 +39,26 @@ static size_t texts(spanpin_str *list)
   return len;
 }
 
+static spanpin_exemplar_rules rules(void)
+{
+  spanpin_exemplar_rules r = {.slots = count()};
+  r.max_age_s = count(), r.minimum_value = real(), r.probability = real(), r.adaptive = count();
+  r.adaptive_window_s = count(), r.adaptive_lower = real(), r.adaptive_p99 = real();
+  return r;
+}
+
 static spanpin_status do_register(void)
 {
   spanpin_str labels[LIST];
   double bounds[LIST];
   spanpin_family_options o = {.kind = count()};
-  o.name = text(), o.help = text(), o.unit = text(), o.rules.filter = count(), o.rules.policy = count(), o.max_series = count();
+  o.name = text(), o.help = text(), o.unit = text();
+  uint32_t filter = count(), policy = count();
+  o.max_series = count(), o.rules = rules(), o.rules.filter = filter, o.rules.policy = policy;
   o.label_names = labels, o.label_names_len = texts(labels);
   long len = atol(word());
   for (long i = 0; i < len && i < LIST; i++)
-    bounds[i] = strtod(word(), NULL);
+    bounds[i] = real();
   if (len >= 0)
     o.bounds = bounds, o.bounds_len = (size_t)len;
   families[families_len].kind = o.kind;
@@ -75,7 +86,7 @@ static spanpin_status do_record(const char *op)
   spanpin_trace_context trace = {0};
   size_t values_len = texts(values);
   uint32_t repeat = count();
-  double value = strtod(word(), NULL);
+  double value = real();
   char source = *word();
   spanpin_str header = text(), trace_id = text(), span_id = text();
   memcpy(trace.trace_id, trace_id.ptr, trace_id.len), memcpy(trace.span_id, span_id.ptr, span_id.len);
@@ -101,6 +112,7 @@ static spanpin_status do_scrape(void)
   int is_text = strcmp(word(), "text") == 0;
   const char *accept = is_text ? "text/plain" : "application/openmetrics-text";
   spanpin_scrape_options options = {.accept = {accept, strlen(accept)}, .scraper = text()};
+  options.user_agent = text(), options.scrape_timeout = text(), options.path = text(), options.peer = text();
   spanpin_scrape_result result = {0};
   spanpin_status status = spanpin_scrape(registry, &options, &result, NULL);
   if (status == SPANPIN_STATUS_OK)
@@ -110,23 +122,70 @@ static spanpin_status do_scrape(void)
   return status;
 }
 
+static spanpin_status do_history(void)
+{
+  spanpin_scrape_result result = {0};
+  spanpin_status status = spanpin_exemplars_json(registry, &result, NULL);
+  if (status == SPANPIN_STATUS_OK)
+    fwrite(result.body, 1, result.body_len, history);
+  spanpin_scrape_result_free(&result);
+  return status;
+}
+
+static spanpin_status do_set_p99(void)
+{
+  uint32_t family = count();
+  return spanpin_family_set_p99(families[family].made, real());
+}
+
 static void set_clock(void)
 {
   uint64_t wall_ms = number();
   spanpin_registry_set_clock(registry, wall_ms, number());
 }
 
-static void begin(const char *folder, const char *name)
+static spanpin_status make_registry(spanpin_registry_options options)
+{
+  spanpin_registry_free(registry);
+  registry = NULL;
+  families_len = 0;
+  spanpin_status status = spanpin_registry_new(&options, &registry, NULL);
+  spanpin_registry_set_clock(registry, 1700000000000, 1000000);
+  return status;
+}
+
+static spanpin_status do_registry(void)
+{
+  spanpin_registry_options options = {.self_metrics_off = !count()};
+  options.keep_names = (uint8_t)count(), options.scraper_identity = (uint8_t)count();
+  return make_registry(options);
+}
+
+static FILE *stream(FILE *before, const char *folder, const char *name, const char *kind)
 {
   char path[4096];
-  snprintf(path, sizeof path, "%s/%s.om.txt", folder, name);
-  openmetrics = freopen(path, "wb", openmetrics ? openmetrics : tmpfile());
-  snprintf(path, sizeof path, "%s/%s.prom.txt", folder, name);
-  prometheus = freopen(path, "wb", prometheus ? prometheus : tmpfile());
-  spanpin_registry_free(registry);
-  families_len = 0;
-  spanpin_registry_new(&(spanpin_registry_options){.self_metrics_off = 1}, &registry, NULL);
-  spanpin_registry_set_clock(registry, 1700000000000, 1000000);
+  snprintf(path, sizeof path, "%s/%s.%s.txt", folder, name, kind);
+  return freopen(path, "wb", before ? before : tmpfile());
+}
+
+static spanpin_status begin(const char *folder, const char *name)
+{
+  openmetrics = stream(openmetrics, folder, name, "om");
+  prometheus = stream(prometheus, folder, name, "prom");
+  history = stream(history, folder, name, "history");
+  return make_registry((spanpin_registry_options){.self_metrics_off = 1});
+}
+
+static spanpin_status do_one(const char *op)
+{
+  if (strcmp(op, "clock") == 0)
+    return set_clock(), SPANPIN_STATUS_OK;
+  return strcmp(op, "register") == 0   ? do_register()
+         : strcmp(op, "registry") == 0 ? do_registry()
+         : strcmp(op, "scrape") == 0   ? do_scrape()
+         : strcmp(op, "history") == 0  ? do_history()
+         : strcmp(op, "set_p99") == 0  ? do_set_p99()
+                                       : do_record(op);
 }
 
 int main(int argc, char **argv)
@@ -136,14 +195,9 @@ int main(int argc, char **argv)
   for (size_t size = 0; ops && getline(&line, &size, ops) > 0;) {
     fields = line;
     const char *op = word(), *error = word(); // of a case, error is its name
-    spanpin_status status = SPANPIN_STATUS_OK;
-    if (strcmp(op, "case") == 0)
-      begin(argv[2], error);
-    else if (strcmp(op, "clock") == 0)
-      set_clock();
-    else
-      status = strcmp(op, "register") == 0 ? do_register() : strcmp(op, "scrape") == 0 ? do_scrape() : do_record(op);
-    if (status != atoi(error))
+    int is_case = strcmp(op, "case") == 0;
+    spanpin_status status = is_case ? begin(argv[2], error) : do_one(op);
+    if (status != (is_case ? 0 : atoi(error)))
       fprintf(openmetrics, "%s ended in %d\n", op, status);
   }
   return ops ? 0 : 2;

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	spanpin "github.com/spanpin/spanpin/go-bindings"
 )
@@ -76,16 +77,80 @@ func family[M any](metric func(...string) (*M, error), use func(*M, operation)) 
 	}
 }
 
-var filters = map[string]spanpin.Filter{"always_on": spanpin.AlwaysOn, "always_off": spanpin.AlwaysOff}
+func seconds(v any) time.Duration {
+	n, _ := v.(float64)
+	return time.Duration(n * float64(time.Second))
+}
+
+// option is a number that an operation may leave out; 0 stands for the default.
+func option(v any) float64 {
+	if v == nil {
+		return 0
+	}
+	return number(v)
+}
+
+func adaptive(v any) *spanpin.Adaptive {
+	given, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	a := &spanpin.Adaptive{Window: seconds(given["window"]), P99: option(given["p99"]), LowerP95: given["lower"] == "p95"}
+	if !a.LowerP95 {
+		a.Lower = option(given["lower"])
+	}
+	return a
+}
+
+var identities = map[string]spanpin.ScraperIdentity{"address": spanpin.ByAddress, "given": spanpin.GivenIdentity, "none": spanpin.NoIdentity}
+
+// registry makes the registry of a case, as an operation may ask for it.
+func registry(op operation) (*spanpin.Registry, error) {
+	r, err := spanpin.New(spanpin.Options{
+		NoSelfMetrics: op["self_metrics"] != true, KeepNames: op["keep_names"] == true, ScraperIdentity: identities[text(op["scraper_identity"])]})
+	if err == nil {
+		r.SetClock(1_700_000_000_000, 1_000_000)
+	}
+	return r, err
+}
+
+func scrape(r *spanpin.Registry, op operation) (spanpin.Exposition, error) {
+	accepts := map[string]string{"openmetrics": "application/openmetrics-text", "text": "text/plain"}
+	options := spanpin.ScrapeOptions{Accept: accepts[text(op["accept"])], Scraper: text(op["scraper"])}
+	if request, ok := op["request"].(map[string]any); ok {
+		options.UserAgent, options.ScrapeTimeout = text(request["user_agent"]), text(request["scrape_timeout"])
+		options.Path, options.Peer = text(request["path"]), text(request["peer"])
+	}
+	return r.Scrape(options)
+}
+
+// histogram makes of a histogram's family a function that does one operation.
+func histogram(v *spanpin.HistogramVec) func(operation) error {
+	observe := family(v.GetMetricWithLabelValues, func(h *spanpin.Histogram, op operation) {
+		record(op, h.Observe, h.ObserveTrace, h.ObserveTraceparent, h.ObserveExemplar)
+	})
+	return func(op operation) error {
+		if op["op"] == "set_p99" {
+			v.SetP99(number(op["value"]))
+			return nil
+		}
+		return observe(op)
+	}
+}
+
+var filters = map[string]spanpin.Filter{"trace_based": spanpin.TraceBased, "always_on": spanpin.AlwaysOn, "always_off": spanpin.AlwaysOff}
 var policies = map[string]spanpin.Policy{"slowest": spanpin.Slowest, "uniform": spanpin.Uniform, "first": spanpin.First}
 
 func register(r *spanpin.Registry, op operation) (func(operation) error, error) {
 	name, help, unit, names := text(op["name"]), text(op["help"]), text(op["unit"]), list(op["labels"], text)
 	filter, policy := filters[text(op["filter"])], policies[text(op["policy"])]
 	most, _ := op["max_series"].(float64)
+	least, part, bands := option(op["minimum_value"]), option(op["probability"]), adaptive(op["adaptive"])
+	slots, age := int(option(op["slots"])), seconds(op["max_age"])
 	switch op["kind"] {
 	case "counter":
-		v, err := spanpin.NewCounterVec(spanpin.CounterOpts{Registry: r, Name: name, Help: help, Unit: unit, Filter: filter, Policy: policy, MaxSeries: int(most)}, names)
+		v, err := spanpin.NewCounterVec(spanpin.CounterOpts{Registry: r, Name: name, Help: help, Unit: unit, Filter: filter, Policy: policy, MaxSeries: int(most),
+			MinimumValue: least, Probability: part, Adaptive: bands, Slots: slots, MaxAge: age}, names)
 		return family(v.GetMetricWithLabelValues, func(c *spanpin.Counter, op operation) {
 			record(op, c.Add, c.AddTrace, c.AddTraceparent, c.AddExemplar)
 		}), err
@@ -95,22 +160,19 @@ func register(r *spanpin.Registry, op operation) (func(operation) error, error) 
 			map[bool]func(float64){true: g.Set, false: g.Add}[op["op"] == "set"](number(op["value"]))
 		}), err
 	}
-	v, err := spanpin.NewHistogramVec(spanpin.HistogramOpts{Registry: r, Name: name, Help: help, Unit: unit, Buckets: list(op["bounds"], number), Filter: filter, Policy: policy, MaxSeries: int(most)}, names)
-	return family(v.GetMetricWithLabelValues, func(h *spanpin.Histogram, op operation) {
-		record(op, h.Observe, h.ObserveTrace, h.ObserveTraceparent, h.ObserveExemplar)
-	}), err
+	v, err := spanpin.NewHistogramVec(spanpin.HistogramOpts{Registry: r, Name: name, Help: help, Unit: unit, Buckets: list(op["bounds"], number), Filter: filter, Policy: policy, MaxSeries: int(most),
+		MinimumValue: least, Probability: part, Adaptive: bands, Slots: slots, MaxAge: age}, names)
+	return histogram(v), err
 }
 
 func replay(file, output string) error {
 	var theCase struct{ Ops []operation }
 	data, err := os.ReadFile(file)
-	r, failed := spanpin.New(spanpin.Options{NoSelfMetrics: true})
+	r, failed := registry(nil)
 	if err = errors.Join(err, failed, json.Unmarshal(data, &theCase)); err != nil {
 		return err
 	}
-	r.SetClock(1_700_000_000_000, 1_000_000)
 	last := []operation{{"op": "scrape", "accept": "openmetrics", "scraper": "final"}, {"op": "scrape", "accept": "text"}}
-	accepts := map[string]string{"openmetrics": "application/openmetrics-text", "text": "text/plain"}
 	families, streams, ends := map[string]func(operation) error{}, map[string]string{}, map[string]string{"text": "# ---\n"}
 	for _, op := range append(theCase.Ops, last...) {
 		name, format, failure := text(op["name"]), text(op["accept"]), error(nil)
@@ -120,10 +182,15 @@ func replay(file, output string) error {
 			if one, failure = register(r, op); failure == nil {
 				families[name] = one
 			}
+		case "registry":
+			r, failure = registry(op)
+		case "history":
+			body, err := r.ExemplarsJSON()
+			streams["history"], failure = streams["history"]+string(body), err
 		case "clock":
 			r.SetClock(uint64(number(op["wall_ms"])), uint64(number(op["mono_ms"])))
 		case "scrape":
-			answer, err := r.Scrape(spanpin.ScrapeOptions{Accept: accepts[format], Scraper: text(op["scraper"])})
+			answer, err := scrape(r, op)
 			streams[format], failure = streams[format]+string(answer.Body)+ends[format], err
 		default:
 			failure = families[name](op)
@@ -137,7 +204,8 @@ func replay(file, output string) error {
 		}
 	}
 	return errors.Join(os.WriteFile(output+".om.txt", []byte(streams["openmetrics"]), 0o644),
-		os.WriteFile(output+".prom.txt", []byte(streams["text"]), 0o644))
+		os.WriteFile(output+".prom.txt", []byte(streams["text"]), 0o644),
+		os.WriteFile(output+".history.txt", []byte(streams["history"]), 0o644))
 }
 
 func main() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Replays the conformance cases through the Python interface.
 
-    runner.py CASES_DIR OUTPUT_DIR
+runner.py CASES_DIR OUTPUT_DIR
 """
 
 import json
@@ -39,7 +39,16 @@ def register(registry, op):
         "filter": op.get("filter"),
         "policy": op.get("policy"),
         "max_series": op.get("max_series"),
+        "slots": op.get("slots"),
+        "max_age": op.get("max_age"),
     }
+    for key in ("minimum_value", "probability"):
+        options[key] = float(op[key]) if key in op else None
+    if "adaptive" in op:
+        adaptive = dict(op["adaptive"])
+        if "p99" in adaptive:
+            adaptive["p99"] = float(adaptive["p99"])
+        options["adaptive"] = spanpin.Adaptive(**adaptive)
     if "bounds" in op:
         options["buckets"] = [float(bound) for bound in op["bounds"]]
     options = {key: value for key, value in options.items() if value is not None}
@@ -79,10 +88,22 @@ def record(family, op):
         method(value, **given)
 
 
-def replay(ops):
-    registry = spanpin.Registry(self_metrics=False)
+def make_registry(op):
+    options = {key: value for key, value in op.items() if key != "op"}
+    registry = spanpin.Registry(**{"self_metrics": False, **options})
     registry.set_clock(1_700_000_000_000, 1_000_000)
-    families, streams = {}, {"openmetrics": b"", "text": b""}
+    return registry
+
+
+def scrape(registry, op):
+    if "request" in op:
+        return registry.scrape_request(accept=ACCEPT[op["accept"]], **op["request"]).body
+    return registry.scrape(accept=ACCEPT[op["accept"]], scraper=op.get("scraper"))[1]
+
+
+def replay(ops):
+    registry = make_registry({})
+    families, streams = {}, {"openmetrics": b"", "text": b"", "history": b""}
     for op in ops + LAST:
         code = None
         try:
@@ -90,8 +111,14 @@ def replay(ops):
                 families[op["name"]] = register(registry, op)
             elif op["op"] == "clock":
                 registry.set_clock(op["wall_ms"], op["mono_ms"])
+            elif op["op"] == "registry":
+                registry = make_registry(op)
+            elif op["op"] == "set_p99":
+                families[op["name"]].set_p99(float(op["value"]))
+            elif op["op"] == "history":
+                streams["history"] += registry.exemplars_json()
             elif op["op"] == "scrape":
-                _, body = registry.scrape(accept=ACCEPT[op["accept"]], scraper=op.get("scraper"))
+                body = scrape(registry, op)
                 streams[op["accept"]] += body + (b"# ---\n" if op["accept"] == "text" else b"")
             else:
                 record(families[op["name"]], op)
@@ -111,8 +138,8 @@ def main():
         except Exception as error:  # one case must not hide the others
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        (output / f"{name}.om.txt").write_bytes(streams["openmetrics"])
-        (output / f"{name}.prom.txt").write_bytes(streams["text"])
+        for stream, kind in (("openmetrics", "om"), ("text", "prom"), ("history", "history")):
+            (output / f"{name}.{kind}.txt").write_bytes(streams[stream])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-//! Replays the conformance cases: `spanpin-conformance CASES_DIR OUTPUT_DIR` writes `<case>.om.txt` and
-//! `<case>.prom.txt` for each `<case>/ops.json`.
+//! Replays the conformance cases: `spanpin-conformance CASES_DIR OUTPUT_DIR` writes `<case>.om.txt`,
+//! `<case>.prom.txt` and `<case>.history.txt` for each `<case>/ops.json`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::HashMap;
 use std::{env, fs};
 
 use serde_json::{Value, json};
-use spanpin::{Error, Filter, Policy, Registry, RegistryOptions, ScrapeRequest, Scraper};
-use spanpin::{SpanId, TraceContext, TraceId};
+use spanpin::{Adaptive, Error, Filter, LowerEdge, Policy, Registry, RegistryOptions, ScrapeRequest, Scraper};
+use spanpin::{ScraperIdentity, SpanId, TraceContext, TraceId};
 
 type Failure = Box<dyn std::error::Error>;
 type Family = Box<dyn Fn(&Value) -> Result<(), Error>>;
@@ -38,20 +38,51 @@ fn context(ids: &Value) -> Result<TraceContext, Error> {
     Ok(ids["flags"].as_u64().map_or(TraceContext::sampled(trace_id, span_id), flagged))
 }
 
-/// Registers a family, and makes of it a function that records one operation.
+fn adaptive(options: &Value) -> Adaptive {
+    let usual = Adaptive::default();
+    Adaptive {
+        lower: match &options["lower"] {
+            Value::Null => usual.lower,
+            Value::String(_) => LowerEdge::P95,
+            part => LowerEdge::OfP99(number(part)),
+        },
+        window_seconds: whole(&options["window"]).unwrap_or(usual.window_seconds),
+        p99: Some(&options["p99"]).filter(|p99| !p99.is_null()).map(number),
+    }
+}
+
+fn whole(value: &Value) -> Option<u32> {
+    value.as_u64().map(|n| n as u32)
+}
+
+/// Applies a method of the builder for each option that the operation names.
+macro_rules! given {
+    ($builder:expr, $op:expr, $($option:ident: $read:expr),*) => {{
+        let mut builder = $builder;
+        $(if let Some(option) = Some(&$op[stringify!($option)]).filter(|v| !v.is_null()).and_then($read) {
+            builder = builder.$option(option);
+        })*
+        builder
+    }};
+}
+
+/// Registers a family, and makes of it a function that does one operation.
 macro_rules! family {
-    ($builder:expr, $op:expr, $default:expr, $record:expr) => {{
+    ($builder:expr, $op:expr, $set_p99:expr, $record:expr) => {{
         let labels = strings(&$op["labels"]);
-        let policies = [("slowest", Policy::Slowest), ("uniform", Policy::Uniform), ("first", Policy::First)];
-        let policy = policies.into_iter().find(|(name, _)| $op["policy"] == *name);
-        let filters = [("always_on", Filter::AlwaysOn), ("always_off", Filter::AlwaysOff)];
-        let filter = filters.into_iter().find(|(name, _)| $op["filter"] == *name);
-        let (most, names) = ($op["max_series"].as_u64().unwrap_or(2000) as u32, strs(&labels));
-        let builder =
-            $builder.filter(filter.map_or(Filter::TraceBased, |f| f.1)).policy(policy.map_or($default, |p| p.1));
-        let builder = builder.labels(&names).unit($op["unit"].as_str().unwrap_or_default());
-        let family = builder.max_series(most).register()?;
+        let names = strs(&labels);
+        let builder = given!(
+            $builder.labels(&names), $op,
+            filter: |v| Filter::from_name(v.as_str()?), policy: |v| Policy::from_name(v.as_str()?),
+            minimum_value: |v| Some(number(v)), probability: |v| Some(number(v)), adaptive: |v| Some(adaptive(v)),
+            slots: whole, max_age: whole, unit: Value::as_str, max_series: whole
+        );
+        let family = builder.register()?;
         Ok(Box::new(move |op: &Value| {
+            if op["op"] == "set_p99" {
+                $set_p99(&family, number(&op["value"]));
+                return Ok(());
+            }
             let series = family.with(&strs(&strings(&op["labels"])))?;
             (0..op["repeat"].as_u64().unwrap_or(1)).for_each(|_| $record(&series, op));
             Ok(())
@@ -83,7 +114,7 @@ macro_rules! record {
 }
 
 fn register(registry: &Registry, op: &Value) -> Result<Family, Error> {
-    use spanpin::{Counter, Gauge, Histogram};
+    use spanpin::{Counter, Gauge, Histogram, HistogramFamily};
     let word = |key: &str| op[key].as_str().unwrap_or_default();
     let (name, help) = (word("name"), word("help"));
     let given = op["bounds"].as_array().map(|all| all.iter().map(number).collect::<Vec<f64>>());
@@ -96,18 +127,42 @@ fn register(registry: &Registry, op: &Value) -> Result<Family, Error> {
         _ => gauge.add(number(&op["value"])),
     };
     match word("kind") {
-        "counter" => family!(registry.counter(name, help), op, Policy::Uniform, counter),
-        "gauge" => family!(registry.gauge(name, help), op, Policy::Slowest, gauge),
-        _ => family!(registry.histogram(name, help).bounds(bounds), op, Policy::Slowest, histogram),
+        "counter" => family!(registry.counter(name, help), op, |_, _| (), counter),
+        "gauge" => family!(registry.gauge(name, help), op, |_, _| (), gauge),
+        _ => family!(registry.histogram(name, help).bounds(bounds), op, HistogramFamily::set_p99, histogram),
     }
 }
 
-fn replay(ops: &[Value]) -> Result<[Vec<u8>; 2], Failure> {
-    let registry = Registry::with_options(&RegistryOptions { self_metrics: false, ..RegistryOptions::default() })?;
+/// The registry of a case, as its first operation may ask for it.
+fn registry(op: &Value) -> Result<Registry, Error> {
+    let flag = |key: &str| op[key] == true;
+    let usual = RegistryOptions::default();
+    let identity = op["scraper_identity"].as_str().and_then(ScraperIdentity::from_name);
+    let registry = Registry::with_options(&RegistryOptions {
+        self_metrics: flag("self_metrics"),
+        keep_names: flag("keep_names"),
+        scraper_identity: identity.unwrap_or(usual.scraper_identity),
+        ..usual
+    })?;
     registry.set_clock(1_700_000_000_000, 1_000_000);
-    let (mut streams, mut families) = ([Vec::new(), Vec::new()], HashMap::new());
+    Ok(registry)
+}
+
+fn scraper(op: &Value) -> Scraper {
+    let part = |key: &str| op["request"][key].as_str().unwrap_or_default();
+    match op["scraper"].as_str() {
+        Some(name) => Scraper::named(name),
+        None if op["request"].is_null() => Scraper::anonymous(),
+        None => Scraper::from_request(part("user_agent"), part("scrape_timeout"), part("path"), part("peer")),
+    }
+}
+
+fn replay(ops: &[Value]) -> Result<[Vec<u8>; 3], Failure> {
+    let given = ops.first().filter(|op| op["op"] == "registry");
+    let registry = registry(given.unwrap_or(&Value::Null))?;
+    let (mut streams, mut families) = ([Vec::new(), Vec::new(), Vec::new()], HashMap::new());
     let last = [json!({"op": "scrape", "scraper": "final"}), json!({"op": "scrape", "accept": "text"})];
-    for op in ops.iter().chain(&last) {
+    for op in ops.iter().chain(&last).skip(given.iter().count()) {
         let name = op["name"].as_str().unwrap_or_default();
         let outcome = match op["op"].as_str() {
             Some("register") => register(&registry, op).map(|f| drop(families.insert(name, f))),
@@ -115,11 +170,11 @@ fn replay(ops: &[Value]) -> Result<[Vec<u8>; 2], Failure> {
                 registry.set_clock(op["wall_ms"].as_u64().unwrap_or(0), op["mono_ms"].as_u64().unwrap_or(0));
                 Ok(())
             }
+            Some("history") => registry.exemplars_json().map(|body| streams[2].extend(body)),
             Some("scrape") => {
                 let text = op["accept"] == "text";
                 let accept = if text { "text/plain" } else { "application/openmetrics-text" };
-                let scraper = op["scraper"].as_str().map_or(Scraper::anonymous(), Scraper::named);
-                let request = ScrapeRequest { accept, scraper, ..ScrapeRequest::default() };
+                let request = ScrapeRequest { accept, scraper: scraper(op), ..ScrapeRequest::default() };
                 registry.scrape(&request).map(|scrape| {
                     streams[usize::from(text)].extend_from_slice(scrape.body());
                     streams[1].extend_from_slice(if text { b"# ---\n" } else { b"" });
@@ -144,8 +199,9 @@ fn main() -> Result<(), Failure> {
         match replay(case["ops"].as_array().ok_or("no ops")?) {
             Err(error) => eprintln!("{name}: {error}"),
             Ok(streams) => {
-                fs::write(format!("{output}/{name}.om.txt"), &streams[0])?;
-                fs::write(format!("{output}/{name}.prom.txt"), &streams[1])?;
+                for (stream, kind) in streams.iter().zip(["om", "prom", "history"]) {
+                    fs::write(format!("{output}/{name}.{kind}.txt"), stream)?;
+                }
             }
         }
     }
