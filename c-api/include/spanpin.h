@@ -180,6 +180,13 @@ typedef struct spanpin_registry_options {
   uint8_t keep_names;
   // Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
   spanpin_str trace_url;
+  // The path of the file that holds the segment, for processes that count together and counts that outlive a process:
+  // made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
+  spanpin_str segment;
+  // The permission bits of that file; a file that allows more is not used. 0: 0600.
+  uint32_t segment_mode;
+  // Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
+  uint8_t strict;
 } spanpin_registry_options;
 
 // A span: who it is, and whether its trace is kept. Ids are the bytes of the wire, first byte first.
@@ -344,6 +351,22 @@ typedef struct spanpin_scrape_result {
   void *owner;
 } spanpin_scrape_result;
 
+// Something to log: the registry counts elsewhere than in the file it was told to use, or a family anew beside one of
+// another shape. The texts belong to the registry and stay valid as long as it.
+typedef struct spanpin_segment_notice {
+  // One line for a log: path, cause, what was done, remedy. Empty: there is no notice.
+  spanpin_str message;
+  // The value of the label reason of spanpin_segment_degraded: layout, damaged, unwritable, no_space, shape,
+  // refused, file_system, memory, unsupported, per_worker. Later versions may add some.
+  spanpin_str reason;
+  // The path that was asked for; empty if none was.
+  spanpin_str path;
+  // What was found there.
+  spanpin_str cause;
+  // What to do about it.
+  spanpin_str remedy;
+} spanpin_segment_notice;
+
 // One exemplar of a list.
 typedef struct spanpin_exemplar_record {
   // The value that was observed.
@@ -482,7 +505,8 @@ int32_t spanpin_registry_marks_spans(spanpin_registry *registry);
 // Makes a registry. options may be NULL for the defaults; see spanpin_environment_check for those of the process.
 // Threads: any. Allocates: address space for reserve_bytes, of which pages become memory as they are used. Ownership:
 // free *out with spanpin_registry_free.
-// Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY. Since: 0.1.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY; with strict also SEGMENT_FULL and
+// UNSUPPORTED for a segment that cannot be used. Since: 0.1.
 spanpin_status spanpin_registry_new(const spanpin_registry_options *options,
                                     spanpin_registry **out,
                                     spanpin_error *error);
@@ -764,6 +788,18 @@ spanpin_status spanpin_scrape(spanpin_registry *registry,
 // Releases a page and clears *result, so a second call does nothing; NULL is allowed. Threads: any, one at a time
 // for one page. Ownership: takes the page. Since: 0.1.
 void spanpin_scrape_result_free(spanpin_scrape_result *result);
+
+// Takes a notice that was not taken before; one for each reason at most. Ask after the registry is made, after
+// registrations and after scrapes, until out->message.len is 0. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_registry_take_segment_notice(spanpin_registry *registry,
+                                                    spanpin_segment_notice *out);
+
+// The path of the file in which a registry counts, which may be one beside the file asked for; empty for one that counts
+// in the process' own memory. The text is valid as long as the registry. Threads: any. Allocates: never.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_registry_segment_path(spanpin_registry *registry,
+                                             spanpin_str *out);
 
 // Every exemplar that the histogram's buckets hold, newest first: up to slots winners for each bucket, whatever their age.
 // Takes nothing from any scraper. Threads: any. Allocates: the list. Ownership: release *out with

@@ -34,6 +34,7 @@ mod gauge;
 mod exemplar;
 
 mod scrape;
+mod segment;
 
 mod history;
 
@@ -52,5 +53,6 @@ pub use hooks::*;
 pub use options::*;
 pub use registry::*;
 pub use scrape::*;
+pub use segment::*;
 pub use status::*;
 pub use version::*;

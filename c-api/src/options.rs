@@ -135,6 +135,13 @@ pub struct spanpin_registry_options {
     keep_names: u8,
     /// Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
     trace_url: spanpin_str,
+    /// The path of the file that holds the segment, for processes that count together and counts that outlive a process:
+    /// made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
+    segment: spanpin_str,
+    /// The permission bits of that file; a file that allows more is not used. 0: 0600.
+    segment_mode: u32,
+    /// Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
+    strict: u8,
 }
 
 impl spanpin_registry_options {
@@ -165,6 +172,14 @@ impl spanpin_registry_options {
         if !trace_url.is_empty() {
             options.trace_url = trace_url;
         }
+        let segment = self.segment.text("segment")?;
+        if !segment.is_empty() {
+            options.segment = Some(segment);
+        }
+        if self.segment_mode != 0 {
+            options.segment_mode = self.segment_mode;
+        }
+        options.strict |= self.strict != 0;
         Ok(options)
     }
 }

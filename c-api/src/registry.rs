@@ -40,7 +40,8 @@ pub extern "C" fn spanpin_registry_marks_spans(registry: Option<&spanpin_registr
 /// Makes a registry. `options` may be NULL for the defaults; see spanpin_environment_check for those of the process.
 /// Threads: any. Allocates: address space for `reserve_bytes`, of which pages become memory as they are used. Ownership:
 /// free `*out` with spanpin_registry_free.
-/// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`out`), INVALID_OPTION, OUT_OF_MEMORY. Since: 0.1.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`out`), INVALID_OPTION, OUT_OF_MEMORY; with `strict` also SEGMENT_FULL and
+/// UNSUPPORTED for a segment that cannot be used. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_registry_new(
     options: Option<&spanpin_registry_options>,

@@ -82,6 +82,7 @@ PROGRAMS = {
     "errors": ["errors.c"],
     "null": ["null.c"],
     "scrape": ["scrape.c"],
+    "segment": ["segment.c"],
     "rules": ["rules.c"],
     "hooks": ["hooks.c"],
     "history": ["history.c"],

@@ -9,9 +9,11 @@ use crate::exemplar::RuleOptions;
 use crate::family::Family;
 use crate::hooks::TraceUrl;
 use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
-use crate::process::{ExemplarShare, Held, Lock, add_within};
+use crate::process::{ExemplarShare, Held, Lock, add_within, fork_generation};
 use crate::registry::ScraperIdentity;
 use crate::segment::layout::{Header, Window};
+use crate::segment::problem::{Fault, Instead, Notices, SegmentReason};
+use crate::segment::publish::{Published, publish};
 use crate::segment::{Offset, RecordKind, Segment};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +39,9 @@ pub(crate) struct Settings {
     pub(crate) trace_url: Option<TraceUrl>,
     /// Whether spans are marked in families that do not say.
     pub(crate) mark_spans: bool,
+    pub(crate) strict: bool,
+    /// Whether a segment in a file was asked for, which may not be the one that is used.
+    pub(crate) asked_for_file: bool,
     pub(crate) trace_id_label: Box<str>,
     pub(crate) span_id_label: Box<str>,
     /// What stands before the ids of an exemplar.
@@ -61,6 +66,10 @@ pub(crate) struct Core {
     /// What this registry takes of the process' memory for exemplars.
     exemplar_share: ExemplarShare,
     pub(crate) settings: Settings,
+    /// The fork generation of the process that made this.
+    born: u64,
+    /// What is to be said of the segment.
+    pub(crate) notices: Notices,
     /// Set as soon as the core has its place.
     pub(crate) itself: Link<Itself>,
     /// The header of `segment`.
@@ -83,6 +92,8 @@ impl Core {
             clock,
             exemplar_share: ExemplarShare::new(settings.exemplar_bytes),
             settings,
+            born: fork_generation(),
+            notices: Notices::new(),
             itself: Link::empty(),
             header,
             window,
@@ -133,63 +144,180 @@ impl Core {
     /// Takes up the records from the one at `from` back to the one before `until`, oldest first. The caller holds
     /// the lock.
     ///
-    /// A record that cannot be taken up, for want of memory or because it is damaged, is left out; what it counts
-    /// still lies in the segment.
-    pub(crate) fn catch_up(&self, from: u64, until: u64) {
-        let mut places = Pushed::new();
-        let mut at = from;
-        while at != until && at != 0 {
-            let place = Offset::from_bytes(at);
-            // The walk ends at the tail at the latest: a crafted list could loop.
-            let most = self.header.tail.load(Ordering::Relaxed) >> 6;
-            let Some(next) = self.segment.next_of(place) else { break };
-            if places.len() as u64 > most || places.push(place).is_err() {
-                break;
-            }
-            at = next.load(Ordering::Relaxed);
-        }
+    /// A record that is damaged is left out; what it counts still lies in the segment. If memory is short nothing is
+    /// taken for walked, so that the next call comes here again.
+    pub(crate) fn catch_up(&self, from: u64, until: u64) -> Result<(), Error> {
+        let (places, _) = self.places(from, until)?;
         for place in places.iter().rev() {
-            let _ = match self.segment.kind_of(*place) {
-                Some(RecordKind::Family) => self.attach_family(*place).map(|_| ()),
-                Some(RecordKind::Series) => self.attach_series(*place).map(|_| ()),
-                None => Ok(()),
-            };
+            match self.attach(*place) {
+                Err(error) if error.code() == ErrorCode::OutOfMemory => return Err(error),
+                _ => {}
+            }
         }
         if from != until {
             self.set_walked(Offset::from_bytes(from));
         }
+        Ok(())
     }
 
-    /// Takes up what other processes have published since.
+    /// Takes up every record of a segment that was found in a file, and fails for the first one that is damaged.
+    pub(crate) fn take_up_strictly(&self) -> Result<(), Error> {
+        let _held = self.hold();
+        // SYNC(record-publish): Acquire; the records up to this one become visible.
+        let newest = self.header.newest_record.load(Ordering::Acquire);
+        let (places, whole) = self.places(newest, 0)?;
+        if !whole {
+            return Err(Error::fixed(ErrorCode::SegmentFull, "its list of records does not end, or leads outside"));
+        }
+        for place in places.iter().rev() {
+            self.attach(*place)?;
+        }
+        self.set_walked(Offset::from_bytes(newest));
+        Ok(())
+    }
+
+    /// The records from the one at `from` back to the one before `until`, newest first, and whether the walk met its
+    /// end.
+    fn places(&self, from: u64, until: u64) -> Result<(Pushed<Offset>, bool), Error> {
+        // The walk ends at the tail at the latest: a crafted list could loop.
+        let most = self.header.tail.load(Ordering::Relaxed) >> 6;
+        let mut places = Pushed::new();
+        let mut at = from;
+        while at != until && at != 0 {
+            let place = Offset::from_bytes(at);
+            let Some(next) = self.segment.next_of(place) else { return Ok((places, false)) };
+            if places.len() as u64 >= most {
+                return Ok((places, false));
+            }
+            places.push(place)?;
+            at = next.load(Ordering::Relaxed);
+        }
+        Ok((places, at == until))
+    }
+
+    fn attach(&self, place: Offset) -> Result<(), Error> {
+        match self.segment.kind_of(place) {
+            Some(RecordKind::Family) => self.attach_family(place).map(|_| ()),
+            Some(RecordKind::Series) => self.attach_series(place).map(|_| ()),
+            None => Err(Error::fixed(ErrorCode::SegmentFull, "a record of the segment is of no known kind")),
+        }
+    }
+
+    /// Takes up what other processes have published since, and lets the segment grow for the observations to come.
     pub(crate) fn take_up_new_records(&self) {
+        self.note_fork();
+        self.segment.make_room(0);
+        if self.segment.shortage().is_some() != self.notices.is_degraded(SegmentReason::NoSpace) {
+            let _held = self.hold();
+            self.note_shortage();
+        }
         if self.header.newest_record.load(Ordering::Relaxed) == self.walked() {
             return;
         }
         let _held = self.hold();
-        // Under the lock: a head read before it may lie behind what others took up while this thread waited, and the
-        // walk from there would never meet its end.
+        let _ = self.catch_up_to_newest();
+    }
+
+    /// Takes up every record that is published. The caller holds the lock: a head read before it may lie behind what
+    /// others took up while this thread waited, and the walk from there would never meet its end.
+    pub(crate) fn catch_up_to_newest(&self) -> Result<(), Error> {
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
-        self.catch_up(newest, self.walked());
+        self.catch_up(newest, self.walked())
     }
 
-    /// Takes up the family at a place. The caller holds the lock.
+    /// Publishes the record at `mine`, unless `existing` finds an equal one among those of others. The caller holds the
+    /// lock.
+    pub(crate) fn publish(&self, mine: Offset, existing: impl Fn() -> Option<Offset>) -> Result<Published, Error> {
+        let link = self.segment.next_of(mine).ok_or_else(out_of_memory)?;
+        Ok(publish(
+            &self.header.newest_record,
+            mine.bytes(),
+            self.walked(),
+            |next| link.store(next, Ordering::Relaxed),
+            |from, until| {
+                // A list that was not walked to its end may hold it: then nothing is published.
+                if self.catch_up(from, until).is_err() {
+                    return Some(Offset::HEADER.bytes());
+                }
+                existing().map(Offset::bytes)
+            },
+        ))
+    }
+
+    /// Remembers that this process counts for itself alone, if it was forked from the one that made the registry.
+    fn note_fork(&self) {
+        if self.segment.path().is_none() && self.born != fork_generation() && !self.is_alone() {
+            let cause = "this process was forked from one that had the registry; it counts in memory of its own, apart from \
+                         its parent and its parent's other children";
+            let _held = self.hold();
+            self.notices.add(&Fault::new(SegmentReason::PerWorker, cause), "", Instead::Nothing);
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.notices.is_degraded(SegmentReason::PerWorker)
+    }
+
+    /// Whether the exposition says how it stands with the segment: there was to be a file, or there should be one.
+    pub(crate) fn tells_degraded(&self) -> bool {
+        self.settings.asked_for_file || self.is_alone()
+    }
+
+    /// Remembers whether the segment could grow. The caller holds the lock.
+    pub(crate) fn note_shortage(&self) {
+        match self.segment.shortage() {
+            Some(fault) => self.notices.add(&fault, self.segment.path().unwrap_or_default(), Instead::Overflow),
+            None => self.notices.clear(SegmentReason::NoSpace),
+        }
+    }
+
+    /// Remembers that a family is counted anew because another process has it, or had it, in another shape. The caller
+    /// holds the lock.
+    pub(crate) fn note_shape(&self, error: &Error) {
+        let fault = Fault::new(SegmentReason::Shape, error.message());
+        self.notices.add(&fault, self.segment.path().unwrap_or_default(), Instead::FreshRecord);
+    }
+
+    /// Takes up the family at a place. The caller holds the lock. One that is there already, as after a fork in the middle
+    /// of this, is found again.
     pub(crate) fn attach_family(&self, place: Offset) -> Result<Pinned<Family>, Error> {
+        if let Some(known) = self.families.iter().find(|family| family.place() == place) {
+            return Ok(known);
+        }
         let text = self.segment.read_family(place)?;
         let core = self.itself.get().ok_or_else(out_of_memory)?.0;
-        Ok(self.families.push(Family::from_record(core, place, text)?))
+        let family = Family::from_record(core, place, text)?;
+        family.check_record()?;
+        for other in self.families.iter().filter(|other| other.cannot_show_with(&family)) {
+            if other.has_shape_of(&family) {
+                return Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a family twice"));
+            }
+            // Of two that this process has not registered the newer one is shown.
+            if other.is_registered() { family.set_hidden(true) } else { other.set_hidden(true) }
+        }
+        Ok(self.families.push(family))
     }
 
-    /// Takes up the series at a place. The caller holds the lock.
+    /// Takes up the series at a place, as `attach_family` does.
     pub(crate) fn attach_series(&self, place: Offset) -> Result<Pinned<Series>, Error> {
         let text = self.segment.read_series(place)?;
         let family = self.families.iter().find(|family| family.place() == text.family);
         let orphan = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment names no family that is there");
-        Family::attach(family.ok_or_else(orphan)?, place, text)
+        let family = family.ok_or_else(orphan)?;
+        family.check_series(place, &text)?;
+        let mut same = self.index.get().probe(text.hash).filter(|known| known.has_text(&family, &text));
+        match same.next() {
+            Some(known) if known.place() == place => Ok(known),
+            Some(_) => Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a series twice")),
+            None => Family::attach(family, place, text),
+        }
     }
 
+    /// The family of this name that this process shows.
+    #[cfg(test)]
     pub(crate) fn family(&self, name: &str) -> Option<Pinned<Family>> {
-        self.families.iter().find(|family| *family.name == *name)
+        self.families.iter().find(|family| *family.name == *name && !family.is_hidden())
     }
 
     /// Takes `bytes` of the memory for exemplars. False if there is not so much left.

@@ -14,7 +14,7 @@ use crate::hash::fold;
 use crate::hooks::Hooks;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
 use crate::segment::layout::{COUNTER_CELLS, GAUGE_CELLS, HISTOGRAM_COUNTS_AT, Window};
-use crate::segment::publish::{Published, publish};
+use crate::segment::publish::Published;
 use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -100,6 +100,8 @@ pub struct Family {
     slow_from: AtomicU64,
     /// Bits of the caller's p99 for adaptive sampling; NaN for that of the buckets.
     given_p99: AtomicU64,
+    /// Not zero while another family stands in the exposition for this one.
+    hidden: AtomicU32,
     pub(crate) series: Chain<Series>,
     /// Takes what finds no place. Set before the family is handed out.
     pub(crate) overflow: Link<OverflowOf>,
@@ -180,6 +182,7 @@ impl Family {
             place,
             max_series: text.max_series,
             registered: AtomicU32::new(0),
+            hidden: AtomicU32::new(0),
             hooks: Link::empty(),
             gate_kind: AtomicU32::new(GateKind::of(&rules, false)),
             slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
@@ -243,8 +246,21 @@ impl Family {
         self.registered.store(1, Ordering::Relaxed);
     }
 
+    /// Whether the family is left out of the exposition: other processes have it, and it clashes with one that is shown.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn set_hidden(&self, hidden: bool) {
+        self.hidden.store(hidden.into(), Ordering::Relaxed);
+    }
+
     pub(crate) fn place(&self) -> Offset {
         self.place
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// Words of a series' cells, and its number of gates.
@@ -299,10 +315,17 @@ impl Family {
         values.clone().for_each(|value| put_text(&mut text, value.as_bytes()));
         text.finish().map_err(|_| out_of_memory())?;
         let _held = self.core.hold();
-        if let Some(found) = self.find(hash, values.clone()) {
+        let find = || self.find(hash, values.clone());
+        // First, because the limit may have been reached by another process, which has created this one too.
+        self.core.catch_up_to_newest()?;
+        if let Some(found) = find() {
             return Ok(found);
         }
-        self.publish_series(hash, text.as_slice(), false, || self.find(hash, values.clone()))
+        let made = self.publish_series(hash, text.as_slice(), false, find);
+        made.or_else(|error| {
+            self.core.catch_up_to_newest()?;
+            find().ok_or(error)
+        })
     }
 
     /// Writes and publishes a series. The caller holds the lock.
@@ -323,18 +346,10 @@ impl Family {
         let (cells, gates) = self.sizes();
         let created_ms = core.clock.wall_ms();
         let write = SeriesWrite { family: self.place, hash, created_ms, text, gates, cells, overflow };
-        let mine = core.segment.write_series(&write)?;
-        let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
-        let published = publish(
-            &core.header.newest_record,
-            mine.bytes(),
-            core.walked(),
-            |next| link.store(next, Ordering::Relaxed),
-            |from, until| {
-                core.catch_up(from, until);
-                find().map(|series| series.place().bytes())
-            },
-        );
+        let written = core.segment.write_series(&write);
+        core.note_shortage();
+        let mine = written?;
+        let published = core.publish(mine, || find().map(|series| series.place()))?;
         if published != Published::Mine {
             return find().ok_or_else(out_of_memory);
         }
@@ -342,8 +357,10 @@ impl Family {
             record.series.fetch_add(1, Ordering::Relaxed);
             core.header.series.fetch_add(1, Ordering::Relaxed);
         }
+        // In this order: a child forked in between takes the record up again, instead of never.
+        let series = core.attach_series(mine)?;
         core.set_walked(mine);
-        core.attach_series(mine)
+        Ok(series)
     }
 
     /// Takes up a series whose record is published. The caller holds the lock.

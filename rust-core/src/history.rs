@@ -84,7 +84,7 @@ pub(crate) fn put_json(core: &Core, out: &mut Buffer) -> Result<(), Error> {
     core.take_up_new_records();
     out.put_str("{\"status\":\"success\",\"data\":[");
     let mut first = true;
-    for family in core.families.iter().filter(|family| family.kind != Kind::Gauge) {
+    for family in core.families.iter().filter(|family| family.kind != Kind::Gauge && !family.is_hidden()) {
         // In the order of the page, where the overflow series is the last one.
         let overflow = family.overflow.get().map(|o| o.0);
         for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {

@@ -58,6 +58,7 @@ mod labels;
 mod memory;
 mod negotiate;
 mod observe;
+mod open;
 mod process;
 #[doc(hidden)]
 pub mod raw;
@@ -66,6 +67,7 @@ mod register;
 mod registry;
 mod segment;
 mod series;
+mod shape;
 mod snapshot;
 mod sync;
 mod tally;
@@ -83,6 +85,7 @@ pub use crate::handles::{Counter, CounterFamily, FamilyHandle, Gauge, GaugeFamil
 pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
 pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};
+pub use crate::segment::problem::{SegmentNotice, SegmentReason};
 pub use crate::snapshot::{Exemplar, FamilySnapshot, SeriesSnapshot, Snapshot, Value};
 pub use crate::tally::DropReason;
 pub use crate::trace::{SpanId, TraceContext, TraceId};

@@ -285,6 +285,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "header_exemplar_bytes": Header, exemplar_bytes;
         "header_want_growth": Header, want_growth;
         "header_series": Header, series;
+        "header_check": Header, check;
         "header_epoch": Header, window.epoch;
         "header_opened_ms": Header, window.opened_ms;
         "header_greatest_stamp_ms": Header, greatest_stamp_ms;

@@ -12,9 +12,8 @@ use crate::hooks::Hooks;
 use crate::labels::{check_label_names, check_metric_name, check_unit};
 use crate::memory::{Pinned, out_of_memory};
 use crate::registry::Registry;
-use crate::segment::publish::{Published, publish};
+use crate::segment::publish::Published;
 use crate::segment::{FamilyWrite, put_text};
-use crate::sync::atomic::Ordering;
 
 impl Registry {
     /// Registers a family.
@@ -24,16 +23,45 @@ impl Registry {
         let rules = spec.rules.or(&core.settings.rules.of_kind(spec.kind));
         rules.check()?;
         let _held = core.hold();
-        // SYNC(record-publish): Acquire; the records up to this one become visible.
-        let newest = core.header.newest_record.load(Ordering::Acquire);
-        core.catch_up(newest, core.walked());
-        if let Some(clash) = core.families.iter().find(|f| *f.name != *spec.name && f.clashes(spec.kind, spec.name)) {
-            return Err(clash_error(&spec, &clash));
+        core.catch_up_to_newest()?;
+        let in_the_way = |family: &Pinned<Family>| *family.name == *spec.name || family.clashes(spec.kind, spec.name);
+        if let Some(own) = core.families.iter().filter(Family::is_own).find(in_the_way) {
+            return Err(if *own.name == *spec.name { again_error(&spec, &own) } else { clash_error(&spec, &own) });
         }
-        if let Some(family) = core.family(spec.name) {
-            return adopt(&spec, family, hooks);
+        let other = core.families.iter().find(|family| in_the_way(family) && !spec.is_shape_of(family));
+        let other_error =
+            other.map(
+                |other| {
+                    if *other.name == *spec.name { shape_error(&spec, &other) } else { clash_error(&spec, &other) }
+                },
+            );
+        let other_error = match other_error {
+            Some(error) if core.settings.strict => return Err(error),
+            error => error,
+        };
+        let family = match core.families.iter().find(|family| spec.is_shape_of(family)) {
+            Some(family) => family,
+            None => self.publish_family(&spec, &rules)?,
+        };
+        family.set_hooks(hooks)?;
+        complete(&spec, family)?;
+        // Other processes have, or had, families that cannot stand in one exposition with this one.
+        for other in core.families.iter().filter(in_the_way) {
+            other.set_hidden(true);
         }
-        let mine = core.segment.write_family(&FamilyWrite {
+        family.set_hidden(false);
+        if let Some(error) = &other_error {
+            core.note_shape(error);
+        }
+        // Last, so that a registration that failed may be tried again.
+        family.set_registered();
+        Ok(family)
+    }
+
+    /// Writes and publishes a family. The caller holds the lock.
+    fn publish_family(&self, spec: &FamilySpec<'_>, rules: &RuleOptions) -> Result<Pinned<Family>, Error> {
+        let core = &*self.core;
+        let written = core.segment.write_family(&FamilyWrite {
             tag: u64::from(spec.kind as u32) << 8,
             hash: family_hash(spec.name),
             created_ms: core.clock.wall_ms(),
@@ -44,25 +72,18 @@ impl Registry {
             bounds: spec.bounds,
             max_series: spec.max_series,
             rules: rules.resolve(spec.kind).to_words(),
-        })?;
-        let link = core.segment.next_of(mine).ok_or_else(out_of_memory)?;
-        let published = publish(
-            &core.header.newest_record,
-            mine.bytes(),
-            core.walked(),
-            |next| link.store(next, Ordering::Relaxed),
-            |from, until| {
-                core.catch_up(from, until);
-                core.family(spec.name).map(|family| family.place().bytes())
-            },
-        );
-        let family = if published == Published::Mine {
-            core.set_walked(mine);
-            core.attach_family(mine)?
-        } else {
-            core.family(spec.name).ok_or_else(out_of_memory)?
-        };
-        adopt(&spec, family, hooks)
+        });
+        core.note_shortage();
+        let mine = written?;
+        let existing = || core.families.iter().find(|family| spec.is_shape_of(family));
+        let published = core.publish(mine, || existing().map(|family| family.place()))?;
+        if published != Published::Mine {
+            return existing().ok_or_else(out_of_memory);
+        }
+        // In this order: a child forked in between takes the record up again, instead of never.
+        let family = core.attach_family(mine)?;
+        core.set_walked(mine);
+        Ok(family)
     }
 }
 
@@ -116,18 +137,14 @@ impl<'a> FamilySpec<'a> {
     }
 }
 
-/// Claims a family that is in the segment for this process, if it has the shape asked for.
-fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>, hooks: Hooks) -> Result<Pinned<Family>, Error> {
-    let names = family.label_names.iter().map(|name| &**name);
-    let same_labels = names.eq(spec.label_names.iter().copied());
-    if family.kind != spec.kind || !same_labels || family.bounds.as_slice() != spec.bounds {
-        return Err(shape_error(spec, &family));
+impl FamilySpec<'_> {
+    fn is_shape_of(&self, family: &Family) -> bool {
+        family.has_shape(self.kind, self.name, self.label_names.iter().copied(), self.bounds)
     }
-    if family.is_registered() {
-        let text = " is registered already: register it once and keep the family";
-        return Err(Error::quoting(ErrorCode::DuplicateName, "metric ", spec.name, text));
-    }
-    family.set_hooks(hooks)?;
+}
+
+/// Gives a family the series that it has from the start, unless it has them.
+fn complete(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<(), Error> {
     if spec.label_names.is_empty() {
         // Its one series is there from the start, so that zero can be told from missing.
         if family.series.iter().next().is_none() {
@@ -143,9 +160,17 @@ fn adopt(spec: &FamilySpec<'_>, family: Pinned<Family>, hooks: Hooks) -> Result<
         text.finish().map_err(|_| out_of_memory())?;
         family.publish_series(hash, text.as_slice(), true, || family.overflow.get().map(|o| o.0))?;
     }
-    // Last, so that a registration that failed may be tried again.
-    family.set_registered();
-    Ok(family)
+    Ok(())
+}
+
+/// The error for a name that this process has registered before.
+#[cold]
+fn again_error(spec: &FamilySpec<'_>, family: &Family) -> Error {
+    if !spec.is_shape_of(family) {
+        return shape_error(spec, family);
+    }
+    let text = " is registered already: register it once and keep the family";
+    Error::quoting(ErrorCode::DuplicateName, "metric ", spec.name, text)
 }
 
 fn describe(message: &mut Buffer, kind: Kind, labels: &mut dyn Iterator<Item = &str>, bounds: usize) {

@@ -4,9 +4,7 @@ use alloc::vec::Vec;
 
 use crate::buffer::Buffer;
 use crate::builder::FamilyBuilder;
-use crate::clock::Clock;
-use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
-use crate::encode::text::ExemplarStart;
+use crate::core::Core;
 use crate::encode::{Scrape, ScrapeRequest, scrape};
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::RuleOptions;
@@ -14,8 +12,9 @@ use crate::family::Kind;
 use crate::history::put_json;
 use crate::hooks::TraceUrl;
 use crate::labels::{MAX_CODE_POINTS, is_label_name};
-use crate::memory::{Shared, boxed};
-use crate::segment::{Segment, boxed_str};
+use crate::memory::Shared;
+use crate::open::open;
+use crate::segment::problem::SegmentNotice;
 use crate::snapshot::{Snapshot, snapshot};
 use crate::sync::atomic::Ordering;
 use crate::tally::DropReason;
@@ -61,8 +60,20 @@ impl ScraperIdentity {
 #[derive(Clone, Copy, Debug)]
 pub struct RegistryOptions<'a> {
     /// Address space of the segment. Memory is used as series are created, never more than this; where the system
-    /// refuses to promise so much, less is reserved. Default 256 MiB, least 256 KiB.
+    /// refuses to promise so much, less is reserved. The greatest size of a segment in a file that this registry makes.
+    /// Default 256 MiB, least 256 KiB.
     pub reserve_bytes: usize,
+    /// The file that holds the segment, for processes that count together and for counts that outlive a process: made if
+    /// there is none, else its counts go on. Default none: the process' own memory. Linux only.
+    ///
+    /// A registry is made whatever is wrong with the file, unless `strict` is set; it then counts in a file beside it or in
+    /// the process' own memory. [`Registry::take_segment_notice`] tells what is to be logged.
+    pub segment: Option<&'a str>,
+    /// The permission bits of that file. A file that allows more is not used. Default 0600; 0640 lets a sidecar of the
+    /// same group read it.
+    pub segment_mode: u32,
+    /// Whether a segment that cannot be used, or that holds a family in another shape, is an error. Default false.
+    pub strict: bool,
     /// The most memory that exemplars may take: 768 bytes for each bucket that has some, 6,336 more when they have
     /// labels beside the ids, both for 11 slots. All registries of a process together never take more than the greatest of
     /// their limits. Beyond it new rings are refused and counted (`memory`), and observations go on. Default 64 MiB.
@@ -92,6 +103,9 @@ impl Default for RegistryOptions<'_> {
     fn default() -> Self {
         RegistryOptions {
             reserve_bytes: 256 << 20,
+            segment: None,
+            segment_mode: 0o600,
+            strict: false,
             exemplar_bytes: 64 << 20,
             self_metrics: true,
             scraper_identity: ScraperIdentity::Address,
@@ -108,7 +122,8 @@ impl Default for RegistryOptions<'_> {
 /// A set of families that are scraped together. A cheap handle: clones share the same families, and all methods may
 /// be called from any thread.
 ///
-/// After `fork` parent and child count apart from each other.
+/// After `fork` parent and child count apart from each other, unless the segment lies in a file: then they count
+/// together.
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) core: Shared<Core>,
@@ -128,28 +143,25 @@ impl Registry {
     /// # Errors
     /// `OutOfMemory` if the system refuses address space, `InvalidOption` for a label name that is not
     /// `[a-zA-Z_][a-zA-Z0-9_]*`, two equal ones, or two that leave no room for the ids in 128 code points, for a rule outside
-    /// its range, and for a `trace_url` without `{trace_id}`.
+    /// its range, for a `trace_url` without `{trace_id}`, and for a path or a mode that is none. With `strict` also
+    /// `InvalidOption`, `SegmentFull` or `Unsupported` for a segment that cannot be used.
     pub fn with_options(options: &RegistryOptions<'_>) -> Result<Registry, Error> {
         options.check()?;
-        let clock = Clock::new();
-        // The first scrape closes the first window however early it comes: there was none before it to share one with.
-        let opened_ms = clock.mono_ms().saturating_sub(WINDOW_LEAST_MS);
-        let segment = Segment::on_heap(options.reserve_bytes, clock.wall_ms(), opened_ms)?;
-        let settings = Settings {
-            exemplar_bytes: options.exemplar_bytes as u64,
-            self_metrics: options.self_metrics,
-            scraper_identity: options.scraper_identity,
-            rules: options.rules,
-            keep_names: options.keep_names,
-            trace_url: TraceUrl::given(options.trace_url)?,
-            mark_spans: options.mark_spans,
-            trace_id_label: boxed_str(options.trace_id_label)?,
-            span_id_label: boxed_str(options.span_id_label)?,
-            exemplar_start: ExemplarStart::new(options.trace_id_label, options.span_id_label)?,
-        };
-        let core = Shared::new(Core::new(segment, clock, settings)?)?;
-        core.itself.set(boxed(Itself(core.pin()))?);
-        Ok(Registry { core })
+        Ok(Registry { core: open(options)? })
+    }
+
+    /// Something to log: the registry counts elsewhere than in the file it was told to use, or a family anew beside one
+    /// of another shape. Each notice is handed out once; ask after the registry is made, after registrations, and after
+    /// scrapes, until there is none.
+    #[must_use]
+    pub fn take_segment_notice(&self) -> Option<&SegmentNotice> {
+        self.core.notices.take()
+    }
+
+    /// The file in which this registry counts. Nothing for one that counts in the process' own memory.
+    #[must_use]
+    pub fn segment_path(&self) -> Option<&str> {
+        self.core.segment.path()
     }
 
     /// Starts the registration of a histogram.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use crate::buffer::Buffer;
 use crate::core::WINDOW_MOST_MS;
 use crate::encode::prefix;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::exemplar::ring::beats;
 use crate::exemplar::{AdaptiveState, Offer, Policy, priority, scrapers};
 use crate::family::{Family, GateKind, Kind};
@@ -61,10 +61,12 @@ impl Series {
     /// The series that a record describes.
     pub(crate) fn from_record(family: Pinned<Family>, place: Offset, text: SeriesText) -> Result<Box<Series>, Error> {
         let core = &*family.core;
+        // No want of memory, which would be tried again: a record that was damaged.
+        let outside = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment has cells outside of it");
         let (cells, gates) = family.sizes();
         let cells_at = text.gates.plus(gates_bytes(gates) as u64);
-        let cells = core.segment.pin_words(cells_at, cells).ok_or_else(out_of_memory)?;
-        let gates = core.segment.pin_gates(text.gates, gates).ok_or_else(out_of_memory)?;
+        let cells = core.segment.pin_words(cells_at, cells).ok_or_else(outside)?;
+        let gates = core.segment.pin_gates(text.gates, gates).ok_or_else(outside)?;
         let mut both = Buffer::new();
         both.put(&text.text);
         prefix::put_labels(&mut both, &family.label_names, &text.text);
@@ -74,7 +76,7 @@ impl Series {
             cells,
             gates,
             hash: text.hash,
-            place: place.lines().ok_or_else(out_of_memory)?,
+            place: place.lines().ok_or_else(outside)?,
             text: copy_slice(both.as_slice())?,
             values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
             state: Link::empty(),
@@ -141,6 +143,13 @@ impl Series {
             }
         }
         rest.is_empty()
+    }
+
+    /// True for the series of this family with the label values of a record.
+    pub(crate) fn has_text(&self, family: &Family, text: &SeriesText) -> bool {
+        // The hash first: the label values lie elsewhere in memory.
+        let may_be = self.hash == text.hash && core::ptr::eq(&raw const *self.family, family);
+        may_be && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
     }
 
     /// Counts an observation. NaN is only tallied, because one of them would spoil the sum for ever.

@@ -86,7 +86,7 @@ pub(crate) fn snapshot(core: &Core) -> Result<Snapshot, Error> {
     let turn = scrapers::look(&core.header);
     let mut reading = Reading::new();
     let mut families = Pushed::new();
-    for family in core.families.iter() {
+    for family in core.families.iter().filter(|family| !family.is_hidden()) {
         let mut all = Pushed::new();
         let overflow = family.overflow.get().map(|o| o.0);
         for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {

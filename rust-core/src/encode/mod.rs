@@ -131,7 +131,7 @@ fn put_exposition(
     let mut reading = Reading::new();
     let mut since_look = 0_u32;
     let mut late = false;
-    for family in core.families.iter() {
+    for family in core.families.iter().filter(|family| !family.is_hidden()) {
         let mut headed = false;
         let overflow = family.overflow.get().map(|o| o.0);
         let own = family.series.iter().filter(|series| !series.is_overflow());

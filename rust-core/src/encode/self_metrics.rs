@@ -6,6 +6,7 @@ use crate::buffer::Buffer;
 use crate::core::Core;
 use crate::family::Kind;
 use crate::negotiate::Format;
+use crate::segment::problem::SegmentReason;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
 
@@ -65,12 +66,28 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
     let ahead = header.greatest_stamp_ms.load(Ordering::Relaxed).saturating_sub(core.clock.wall_ms());
     let help = "How far the newest exemplar's timestamp is ahead of the wall clock, after that was set back.";
     gauge(out, "spanpin_stamp_ahead_seconds", "seconds", help, ahead as f64 / 1000.0);
+    put_degraded(out, format, core);
     count(out, "spanpin_scrapes", "Expositions encoded.", header.tally(Tally::Encodes));
     let (name, help) = ("spanpin_encode_seconds", "Time spent on encoding expositions.");
     put_head(out, format, &Head { name, kind: Kind::Counter, unit: "seconds", help });
     put_sample_name(out, name, "_total", &[]);
     put_float(out, header.tally(Tally::EncodeNs) as f64 / 1e9);
     out.put_str("\n");
+}
+
+/// Whether the segment in a file is what was asked for; nothing for a registry that was to have none.
+fn put_degraded(out: &mut Buffer, format: Format, core: &Core) {
+    if !core.tells_degraded() {
+        return;
+    }
+    let name = "spanpin_segment_degraded";
+    let help = "1 while this process does not count in the segment file it was told to use, or not as told, by reason.";
+    put_head(out, format, &Head { name, kind: Kind::Gauge, unit: "", help });
+    for reason in SegmentReason::ALL {
+        put_labelled(out, name, "", "reason", reason.as_str());
+        put_float(out, if core.notices.is_degraded(reason) { 1.0 } else { 0.0 });
+        out.put_str("\n");
+    }
 }
 
 fn put_labelled(out: &mut Buffer, name: &str, suffix: &str, label: &str, value: &str) {

@@ -98,7 +98,8 @@ fn lock_table(header: &Header, now_ms: u64, clock: impl Fn() -> u64) -> TableLoc
     let mut turns = 0_u32;
     loop {
         let seen = word.load(Ordering::Relaxed);
-        let lost = seen != 0 && turns > 1000 && clock().saturating_sub(seen) > LOCK_LOST_MS;
+        // A time far ahead is no holder's either: such a word was damaged, or written before the system began anew.
+        let lost = seen != 0 && turns > 1000 && clock().abs_diff(seen) > LOCK_LOST_MS;
         // SYNC(scraper-table): Acquire.
         if (seen == 0 || lost) && word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             return TableLock { word, mine };

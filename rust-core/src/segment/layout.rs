@@ -44,7 +44,9 @@ pub(crate) struct Header {
     /// Not zero once something found no allocated space.
     pub(crate) want_growth: AtomicU64,
     pub(crate) series: AtomicU64,
-    pub(crate) spare: [AtomicU64; 2],
+    /// A hash of the words up to here that never change: all but the boot id.
+    pub(crate) check: AtomicU64,
+    pub(crate) spare: AtomicU64,
 
     pub(crate) window: Window,
 

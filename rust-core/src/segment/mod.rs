@@ -2,19 +2,31 @@
 //!
 //! Inside it there are offsets, never pointers, and every one of them is read through [`Segment::at`], which checks it.
 
+#[cfg_attr(not(all(target_os = "linux", not(miri))), path = "no_file.rs")]
+mod file;
 mod heap;
 pub(crate) mod layout;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod os;
+pub(crate) mod problem;
 pub(crate) mod publish;
 mod record;
 
 use core::ptr::NonNull;
 
+use self::file::SharedFile;
+#[cfg(not(all(target_os = "linux", not(miri))))]
+pub(crate) use self::file::boot_id;
 use self::heap::Heap;
 use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord, Window};
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(crate) use self::os::boot_id;
+use self::problem::Fault;
 pub(crate) use self::record::{
     FamilyText, FamilyWrite, Kind as RecordKind, SeriesText, SeriesWrite, boxed_str, gates_bytes, put_text, take_text,
 };
 use crate::error::{Error, ErrorCode};
+use crate::hash::fold;
 use crate::memory::Pinned;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,47 +78,146 @@ impl Offset {
     }
 }
 
+/// How often a slow path tries to get space that others take.
+const ALLOCATIONS: u32 = 4;
+
+/// When a segment begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Birth {
+    pub(crate) wall_ms: u64,
+    /// When the first window was opened.
+    pub(crate) opened_ms: u64,
+}
+
+/// What a file is to be like.
+#[derive(Clone, Copy)]
+pub(crate) struct FileOptions<'a> {
+    pub(crate) path: &'a str,
+    /// Its permission bits. A file that allows more is refused.
+    pub(crate) mode: u32,
+    /// The greatest size, for a file that is made.
+    pub(crate) bytes: usize,
+    pub(crate) birth: Birth,
+}
+
+/// Where the bytes of a segment are.
+enum Backing {
+    Heap(Heap),
+    File(SharedFile),
+}
+
 /// A segment and its backing.
 pub(crate) struct Segment {
-    heap: Heap,
+    backing: Backing,
 }
 
 impl Segment {
     /// A fresh segment of up to `reserve` bytes in the process' own memory.
-    pub(crate) fn on_heap(reserve: usize, wall_ms: u64, mono_ms: u64) -> Result<Segment, Error> {
+    pub(crate) fn on_heap(reserve: usize, birth: Birth) -> Result<Segment, Error> {
         let Some(heap) = Heap::reserve(reserve) else {
             return Err(Error::fixed(
                 ErrorCode::OutOfMemory,
                 "no address space for a segment: the system refused even 256 KiB; raise the process' memory limit",
             ));
         };
-        let segment = Segment { heap };
+        // All of it is there: the system gives private memory page by page as it is touched.
+        let bytes = heap.bytes() as u64;
+        let segment = Segment { backing: Backing::Heap(heap) };
+        segment.begin(bytes, bytes, birth);
+        Ok(segment)
+    }
+
+    /// The segment in a file, which is made if there is none.
+    pub(crate) fn in_file(options: &FileOptions<'_>) -> Result<Segment, Fault> {
+        SharedFile::open(options).map(Segment::of_file)
+    }
+
+    fn of_file(file: SharedFile) -> Segment {
+        Segment { backing: Backing::File(file) }
+    }
+
+    fn begin(&self, reserved: u64, allocated: u64, birth: Birth) {
         let header_bytes = size_of::<Header>() as u64;
-        if let Some(header) = segment.header() {
+        if let Some(header) = self.header() {
             header.layout_version.store(LAYOUT_VERSION, Ordering::Relaxed);
             header.header_bytes.store(header_bytes as u32, Ordering::Relaxed);
             header.byte_order.store(BYTE_ORDER, Ordering::Relaxed);
-            header.reserved_bytes.store(segment.heap.bytes() as u64, Ordering::Relaxed);
-            header.created_ms.store(wall_ms, Ordering::Relaxed);
+            header.reserved_bytes.store(reserved, Ordering::Relaxed);
+            header.created_ms.store(birth.wall_ms, Ordering::Relaxed);
             header.tail.store(header_bytes.next_multiple_of(LINE as u64), Ordering::Relaxed);
-            // All of it is there: the system gives private memory page by page as it is touched.
-            header.allocated.store(segment.heap.bytes() as u64, Ordering::Relaxed);
+            header.allocated.store(allocated, Ordering::Relaxed);
             header.window.epoch.store(1, Ordering::Relaxed);
-            header.window.opened_ms.store(mono_ms, Ordering::Relaxed);
+            header.window.opened_ms.store(birth.opened_ms, Ordering::Relaxed);
             header.magic.store(MAGIC, Ordering::Relaxed);
+            let immutable = [
+                MAGIC,
+                u64::from(LAYOUT_VERSION) << 32 | header_bytes,
+                BYTE_ORDER,
+                header.generation.load(Ordering::Relaxed),
+                reserved,
+                birth.wall_ms,
+            ];
+            header.check.store(header_check(&immutable), Ordering::Relaxed);
         }
-        Ok(segment)
+    }
+
+    /// The path of the file that holds the segment, if one does.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match &self.backing {
+            Backing::Heap(_) => None,
+            Backing::File(file) => Some(file.path()),
+        }
+    }
+
+    /// Lets a file grow so far that `bytes` can be handed out and some more are free for observations, which never let
+    /// it grow. What comes of it is seen by `allocate`, and told by `shortage`.
+    pub(crate) fn make_room(&self, bytes: usize) {
+        if let (Backing::File(file), Some(header)) = (&self.backing, self.header()) {
+            file.make_room(header, bytes as u64);
+        }
+    }
+
+    /// `allocate` for slow paths, which may let a file grow.
+    fn allocate_growing(&self, bytes: usize) -> Option<Offset> {
+        // Others may take what there was room for.
+        (0..ALLOCATIONS).find_map(|_| {
+            self.make_room(bytes);
+            self.allocate(bytes)
+        })
+    }
+
+    /// Why the file could not grow, if it could not.
+    pub(crate) fn shortage(&self) -> Option<Fault> {
+        match &self.backing {
+            Backing::Heap(_) => None,
+            Backing::File(file) => file.shortage(),
+        }
+    }
+
+    fn base(&self) -> NonNull<u8> {
+        match &self.backing {
+            Backing::Heap(heap) => heap.base(),
+            Backing::File(file) => file.base(),
+        }
+    }
+
+    /// Whether the bytes up to `end` are there.
+    fn reaches(&self, end: u64) -> bool {
+        match &self.backing {
+            Backing::Heap(heap) => end <= heap.bytes() as u64,
+            Backing::File(file) => file.reaches(end),
+        }
     }
 
     /// The one checked accessor: `count` values of a type at a place, if they lie inside the segment and are aligned.
     fn at<T: InSegment>(&self, place: Offset, count: usize) -> Option<&[T]> {
         let bytes = size_of::<T>().checked_mul(count)? as u64;
         let end = place.0.checked_add(bytes)?;
-        if !place.0.is_multiple_of(align_of::<T>() as u64) || end > self.heap.bytes() as u64 {
+        if !place.0.is_multiple_of(align_of::<T>() as u64) || !self.reaches(end) {
             return None;
         }
         // SAFETY: `place` is inside the range, which starts at `base`.
-        let first = unsafe { self.heap.base().add(place.0 as usize) }.cast::<T>();
+        let first = unsafe { self.base().add(place.0 as usize) }.cast::<T>();
         // SAFETY: `count` values fit before the end of the range, `first` is aligned because `base` is to a page, all
         // contents are valid for `T`, and `T` consists of atomics, so that shared access is sound.
         Some(unsafe { NonNull::slice_from_raw_parts(first, count).as_ref() })
@@ -182,14 +293,23 @@ impl Segment {
     }
 }
 
+/// The check over the words of a header that never change.
+pub(crate) fn header_check(words: &[u64]) -> u64 {
+    words.iter().fold(0, |hash, word| fold(hash, &word.to_le_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::heap::LEAST_BYTES;
     use super::*;
+
+    const BIRTH: Birth = Birth { wall_ms: 1, opened_ms: 1 };
 
     #[test]
     fn places_outside_or_askew_are_refused() {
-        let segment = Segment::on_heap(0, 1, 1).unwrap();
-        let end = segment.heap.bytes() as u64;
+        let segment = Segment::on_heap(0, BIRTH).unwrap();
+        let end = LEAST_BYTES as u64;
+        assert!(segment.reaches(end) && !segment.reaches(end + 1));
         assert!(segment.at::<AtomicU64>(Offset(end - 8), 1).is_some());
         assert!(segment.at::<AtomicU64>(Offset(end - 8), 2).is_none());
         assert!(segment.at::<AtomicU64>(Offset(end), 1).is_none());
@@ -202,7 +322,7 @@ mod tests {
 
     #[test]
     fn blocks_are_zero_aligned_and_apart() {
-        let segment = Segment::on_heap(1 << 20, 1, 1).unwrap();
+        let segment = Segment::on_heap(1 << 20, BIRTH).unwrap();
         let a = segment.allocate(1).unwrap();
         let b = segment.allocate(100).unwrap();
         let c = segment.allocate(64).unwrap();
@@ -213,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_full_segment_refuses_and_keeps_what_it_has() {
-        let segment = Segment::on_heap(0, 1, 1).unwrap();
+        let segment = Segment::on_heap(0, BIRTH).unwrap();
         let mut blocks = 0;
         while segment.allocate(4096).is_some() {
             blocks += 1;

@@ -60,6 +60,14 @@ pub(crate) struct SeriesText {
     pub(crate) overflow: bool,
 }
 
+impl SeriesText {
+    /// Where the gates of a series lie whose record is at `place` and has so many bytes of label values.
+    pub(crate) fn gates_after(place: Offset, text_len: usize) -> Offset {
+        let at = size_of::<SeriesRecord>().saturating_add(text_len).next_multiple_of(LINE);
+        place.plus(at as u64)
+    }
+}
+
 /// A record of either kind.
 pub(crate) enum Kind {
     Family,
@@ -122,8 +130,9 @@ impl Segment {
     }
 
     fn load_bytes(&self, place: Offset, len: usize) -> Result<Buffer, Error> {
+        let words = self.words(place, words_of(len)).ok_or_else(damaged)?;
         let mut out = Buffer::with_capacity(len).map_err(|_| out_of_memory())?;
-        for word in self.words(place, words_of(len)).ok_or_else(damaged)? {
+        for word in words {
             out.put(&word.load(Ordering::Relaxed).to_le_bytes());
         }
         out.truncate(len);
@@ -144,7 +153,7 @@ impl Segment {
         let text_at = size_of::<FamilyRecord>();
         let bounds_at = text_at.saturating_add(words_of(text.len()).saturating_mul(8));
         let bytes = bounds_at.saturating_add(family.bounds.len().saturating_mul(8));
-        let place = self.allocate(bytes).ok_or_else(full)?;
+        let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.family_record(place).ok_or_else(full)?;
         record.record.tag.store(RECORD_FAMILY | family.tag, Ordering::Relaxed);
         record.hash.store(family.hash, Ordering::Relaxed);
@@ -205,7 +214,7 @@ impl Segment {
         let text_at = size_of::<SeriesRecord>();
         let gates_at = text_at.saturating_add(series.text.len()).next_multiple_of(LINE);
         let bytes = gates_at.saturating_add(gates_bytes(series.gates)).saturating_add(series.cells.saturating_mul(8));
-        let place = self.allocate(bytes).ok_or_else(full)?;
+        let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.series_record(place).ok_or_else(full)?;
         let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
         record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
