@@ -24,6 +24,8 @@ pub struct Buffer {
 
 /// The most characters of a value that [`Buffer::put_quoted`] shows.
 const QUOTED_CHARS: usize = 60;
+/// The most characters of a path.
+const PATH_CHARS: usize = 4096;
 
 impl Buffer {
     /// An empty buffer; allocates nothing.
@@ -216,8 +218,18 @@ impl Buffer {
     /// Appends `value` in double quotes for an error message: at most 60
     /// characters, then `…`; control characters become `?`.
     pub fn put_quoted(&mut self, value: &str) {
+        self.put_quoted_upto(value, QUOTED_CHARS);
+    }
+
+    /// Appends a path in double quotes, as a whole, for a message that tells where to look: at most 4,096 characters, which
+    /// is the longest that Linux takes.
+    pub(crate) fn put_path(&mut self, path: &str) {
+        self.put_quoted_upto(path, PATH_CHARS);
+    }
+
+    fn put_quoted_upto(&mut self, value: &str, most: usize) {
         self.put_byte(b'"');
-        let cut = value.char_indices().nth(QUOTED_CHARS).map(|(at, _)| at);
+        let cut = value.char_indices().nth(most).map(|(at, _)| at);
         let shown = cut.and_then(|at| value.get(..at)).unwrap_or(value);
         for byte in shown.bytes() {
             self.put_byte(if byte.is_ascii_control() { b'?' } else { byte });

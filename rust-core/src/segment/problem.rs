@@ -147,7 +147,7 @@ fn put_start(out: &mut Buffer, path: &str, cause: &str) {
     out.put_str("segment");
     if !path.is_empty() {
         out.put_str(" ");
-        out.put_quoted(path);
+        out.put_path(path);
     }
     out.put_str(": ");
     out.put_str(cause);
@@ -183,7 +183,7 @@ impl SegmentNotice {
         match instead {
             Instead::File(other) => {
                 line.put_str("; counting in ");
-                line.put_quoted(other);
+                line.put_path(other);
                 line.put_str(" instead");
             }
             Instead::Heap => line.put_str("; counting in this process' own memory instead, apart from other workers"),
