@@ -18,7 +18,7 @@ impl Series {
     /// Every exemplar that the series' rings hold, newest first. Closes no window and leaves no mark.
     pub(crate) fn history(&self) -> Result<Vec<Exemplar>, Error> {
         let mut all = Pushed::new();
-        for bucket in 0..self.gates.len() {
+        for bucket in 0..self.gates().len() {
             self.each_in_ring(bucket, |shown, words| all.push(exemplar(&shown, words)?))?;
         }
         let mut all = all.into_vec();
@@ -32,7 +32,7 @@ impl Series {
         bucket: usize,
         mut take: impl FnMut(Shown, &[u64]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Some(ring) = self.gates.get(bucket).and_then(|gate| self.ring_of(gate)) else { return Ok(()) };
+        let Some(ring) = self.gates().get(bucket).and_then(|gate| self.ring_of(gate)) else { return Ok(()) };
         let mut labels = [0; LABEL_WORDS];
         ring.read_all(&mut labels, |payload, words| take(Shown::of(payload), words))
     }
@@ -88,7 +88,7 @@ pub(crate) fn put_json(core: &Core, out: &mut Buffer) -> Result<(), Error> {
         // In the order of the page, where the overflow series is the last one.
         let overflow = family.overflow.get().map(|o| o.0);
         for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {
-            for bucket in 0..series.gates.len() {
+            for bucket in 0..series.gates().len() {
                 put_bucket(&family, &series, bucket, out, &mut first)?;
             }
         }

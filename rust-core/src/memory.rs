@@ -135,6 +135,43 @@ unsafe impl<T: ?Sized + Sync> Send for Pinned<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Sync> Sync for Pinned<T> {}
 
+/// Two pinned slices with lengths of 32 bits, which take a word less than two of [`Pinned`].
+pub(crate) struct PinnedPair<A, B> {
+    first: NonNull<A>,
+    second: NonNull<B>,
+    first_len: u32,
+    second_len: u32,
+}
+
+impl<A, B> PinnedPair<A, B> {
+    /// Nothing for a slice of more than 2^32 - 1 elements.
+    pub(crate) fn new(first: Pinned<[A]>, second: Pinned<[B]>) -> Option<Self> {
+        Some(PinnedPair {
+            first_len: u32::try_from(first.len()).ok()?,
+            second_len: u32::try_from(second.len()).ok()?,
+            first: first.0.cast(),
+            second: second.0.cast(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn first(&self) -> &[A] {
+        // SAFETY: the pinned slice that this was made of began here and had this length; it outlives this reference.
+        unsafe { NonNull::slice_from_raw_parts(self.first, self.first_len as usize).as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn second(&self) -> &[B] {
+        // SAFETY: as in `first`.
+        unsafe { NonNull::slice_from_raw_parts(self.second, self.second_len as usize).as_ref() }
+    }
+}
+
+// SAFETY: shared references may be sent exactly when their targets may be shared.
+unsafe impl<A: Sync, B: Sync> Send for PinnedPair<A, B> {}
+// SAFETY: as above.
+unsafe impl<A: Sync, B: Sync> Sync for PinnedPair<A, B> {}
+
 /// A reference-counted value. `alloc`'s own aborts when memory is short.
 pub(crate) struct Shared<T>(NonNull<SharedInner<T>>);
 

@@ -175,11 +175,11 @@ impl Series {
     pub fn view(&self) -> View {
         let header: &Header = &self.family.core.header;
         View {
-            cells: self.cells.as_ptr().cast(),
-            gates: if self.gates.is_empty() { core::ptr::null() } else { self.gates.as_ptr().cast() },
+            cells: self.cells().as_ptr().cast(),
+            gates: if self.gates().is_empty() { core::ptr::null() } else { self.gates().as_ptr().cast() },
             segment: core::ptr::from_ref(header).cast(),
             hash: self.hash(),
-            buckets: self.gates.len() as u32,
+            buckets: self.gates().len() as u32,
             kind: self.family.kind,
             filter: self.family.rules.filter,
             policy: self.family.rules.policy,

@@ -74,18 +74,18 @@ impl Reading {
         self.exemplars.clear();
         self.words.clear();
         if let Some(turn) = turn {
-            for gate in series.gates.iter() {
+            for gate in series.gates().iter() {
                 let shown = self.exemplar(series, gate, turn, now_ms)?;
                 self.exemplars.push(shown)?;
             }
         }
         // The slots are read before the cells: what a slot shows was counted before it was claimed.
         let (float, counts) = match series.family.kind {
-            Kind::Histogram => match series.cells.split_first() {
+            Kind::Histogram => match series.cells().split_first() {
                 Some((sum, counts)) => (sum.load(Ordering::Relaxed), counts),
                 None => (0, &[] as &[_]),
             },
-            Kind::Counter => match &*series.cells {
+            Kind::Counter => match series.cells() {
                 [whole, fraction, _] => (fraction.load(Ordering::Relaxed), core::slice::from_ref(whole)),
                 _ => (0, &[] as &[_]),
             },

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorCode};
 use crate::exemplar::ring::beats;
 use crate::exemplar::{AdaptiveState, Offer, Policy, priority, scrapers};
 use crate::family::{Family, GateKind, Kind};
-use crate::memory::{Link, Node, Pinned, boxed, copy_slice, out_of_memory};
+use crate::memory::{Link, Node, Pinned, PinnedPair, boxed, copy_slice, out_of_memory};
 use crate::segment::layout::Gate;
 use crate::segment::{Offset, SeriesText, gates_bytes, take_text};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +25,8 @@ const OVERFLOW: u32 = 1 << 31;
 /// A series as this process knows it.
 pub struct Series {
     pub(crate) family: Pinned<Family>,
-    /// The cells; `segment::layout` says which word is what.
-    pub(crate) cells: Pinned<[AtomicU64]>,
-    /// One for each bucket; a counter has one, a gauge none.
-    pub(crate) gates: Pinned<[Gate]>,
+    /// The cells, and the gates.
+    words: PinnedPair<AtomicU64, Gate>,
     hash: u64,
     /// The label values as in the record, then the rendered label pairs.
     text: Box<[u8]>,
@@ -73,8 +71,7 @@ impl Series {
         both.finish().map_err(|_| out_of_memory())?;
         let series = boxed(Series {
             family,
-            cells,
-            gates,
+            words: PinnedPair::new(cells, gates).ok_or_else(outside)?,
             hash: text.hash,
             place: place.lines().ok_or_else(outside)?,
             text: copy_slice(both.as_slice())?,
@@ -84,6 +81,18 @@ impl Series {
         })?;
         series.add_state()?;
         Ok(series)
+    }
+
+    /// The cells; `segment::layout` says which word is what.
+    #[inline]
+    pub(crate) fn cells(&self) -> &[AtomicU64] {
+        self.words.first()
+    }
+
+    /// One for each bucket; a counter has one, a gauge none.
+    #[inline]
+    pub(crate) fn gates(&self) -> &[Gate] {
+        self.words.second()
     }
 
     pub(crate) fn state(&self) -> Option<&SeriesState> {
@@ -96,7 +105,7 @@ impl Series {
             return Ok(());
         }
         let adaptive = match self.family.rules.adaptive {
-            Some(_) => Some(AdaptiveState::new(self.gates.len())?),
+            Some(_) => Some(AdaptiveState::new(self.gates().len())?),
             None => None,
         };
         self.state.set(boxed(SeriesState { slow_told: AtomicU64::new(0), adaptive })?);
@@ -159,7 +168,7 @@ impl Series {
             self.refuse(Tally::Nan);
             return None;
         }
-        let (sum, counts) = self.cells.split_first()?;
+        let (sum, counts) = self.cells().split_first()?;
         let bucket = self.family.bounds.index(value);
         let (count, overflow) = (counts.get(bucket)?, self.is_overflow());
         let before = count.fetch_add(1, Ordering::Relaxed);
@@ -183,8 +192,8 @@ impl Series {
             return self.refuse(Tally::Nan);
         }
         let bucket = family.bounds.index(value);
-        let Some((sum, counts)) = self.cells.split_first() else { return AtGate::REFUSED };
-        let (Some(count), Some(gate)) = (counts.get(bucket), self.gates.get(bucket)) else { return AtGate::REFUSED };
+        let Some((sum, counts)) = self.cells().split_first() else { return AtGate::REFUSED };
+        let (Some(count), Some(gate)) = (counts.get(bucket), self.gates().get(bucket)) else { return AtGate::REFUSED };
         let (kind, overflow) = (family.gate_kind(), self.is_overflow());
         let beats = kind != GateKind::OFF && {
             let head = gate.head.load(Ordering::Relaxed) | priority::LOW_BITS;
@@ -207,7 +216,7 @@ impl Series {
     /// Adds to a counter. An amount that is negative, NaN or infinite is only tallied.
     #[inline]
     pub(crate) fn count_increment(&self, amount: f64) -> Option<u64> {
-        let [whole, fraction, fractions] = &*self.cells else { return None };
+        let [whole, fraction, fractions] = self.cells() else { return None };
         if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
             self.refuse(Tally::InvalidIncrement);
             return None;
@@ -226,7 +235,7 @@ impl Series {
     #[inline]
     pub(crate) fn count_increment_at_gate(&self, amount: f64) -> AtGate {
         let family = &*self.family;
-        let Some(gate) = self.gates.first() else { return self.refuse(Tally::InvalidIncrement) };
+        let Some(gate) = self.gates().first() else { return self.refuse(Tally::InvalidIncrement) };
         let kind = family.gate_kind();
         let head = gate.head.load(Ordering::Relaxed) | priority::LOW_BITS;
         let epoch = family.window.epoch.load(Ordering::Relaxed);
@@ -254,7 +263,7 @@ impl Series {
     #[inline(never)]
     fn passes_special(&self, bucket: u32, value: f64, seed: u64) -> bool {
         let family = &*self.family;
-        let Some(gate) = self.gates.get(bucket as usize) else { return false };
+        let Some(gate) = self.gates().get(bucket as usize) else { return false };
         let epoch = family.window.epoch.load(Ordering::Relaxed);
         let beats = beats(&gate.head, priority::admission(epoch, self.priority(bucket, value, seed)));
         let offered = value >= family.offer_from && (beats || seed & CLOCK_EVERY == 0);
@@ -269,7 +278,7 @@ impl Series {
 
     /// Sets a gauge.
     pub(crate) fn set_gauge(&self, value: f64) {
-        if let [cell] = &*self.cells {
+        if let [cell] = self.cells() {
             cell.store(value.to_bits(), Ordering::Relaxed);
             self.count_if_overflow();
         }
@@ -277,7 +286,7 @@ impl Series {
 
     /// Adds to a gauge.
     pub(crate) fn add_gauge(&self, value: f64) {
-        if let [cell] = &*self.cells {
+        if let [cell] = self.cells() {
             add_to_float(cell, value);
             self.count_if_overflow();
         }
@@ -292,7 +301,7 @@ impl Series {
 
     /// The value of a gauge.
     pub(crate) fn gauge(&self) -> f64 {
-        self.cells.first().map_or(0.0, |cell| f64::from_bits(cell.load(Ordering::Relaxed)))
+        self.cells().first().map_or(0.0, |cell| f64::from_bits(cell.load(Ordering::Relaxed)))
     }
 
     /// The priority of an offer under this family's policy.

@@ -21,7 +21,7 @@ impl Series {
     pub(crate) fn record_explicit(&self, offer: Offer, stored: Stored, extra: Option<Extra<'_>>) -> bool {
         let core = &*self.family.core;
         let header = &*core.header;
-        let Some(gate) = self.gates.get(offer.bucket as usize) else { return false };
+        let Some(gate) = self.gates().get(offer.bucket as usize) else { return false };
         let refuse = |reason| {
             header.count_drop(reason);
             false

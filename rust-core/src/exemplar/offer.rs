@@ -39,7 +39,7 @@ impl Series {
     ) -> bool {
         let family = &*self.family;
         let core = &*family.core;
-        let Some(gate) = self.gates.get(offer.bucket as usize) else { return false };
+        let Some(gate) = self.gates().get(offer.bucket as usize) else { return false };
         let now_ms = core.clock.mono_ms();
         scrapers::turn_by_time(&core.header, now_ms, WINDOW_MOST_MS);
         self.refresh_edges(now_ms);
@@ -73,7 +73,7 @@ impl Series {
     /// Takes an offer of which only the head is still to be looked at: budget, span and filters were.
     pub(crate) fn offer_in_hand(&self, offer: Offer, context: TraceContext, extra: Option<Extra<'_>>) -> bool {
         let core = &*self.family.core;
-        let Some(gate) = self.gates.get(offer.bucket as usize) else { return false };
+        let Some(gate) = self.gates().get(offer.bucket as usize) else { return false };
         scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
         core.header.count(Tally::Offered, 1);
         if !offer.value.is_finite() {
@@ -104,7 +104,7 @@ impl Series {
     pub(crate) fn refresh_edges(&self, now_ms: u64) {
         let Some(adaptive) = &self.family.rules.adaptive else { return };
         let Some(state) = self.state().and_then(|state| state.adaptive.as_deref()) else { return };
-        let Some((_, counts)) = self.cells.split_first() else { return };
+        let Some((_, counts)) = self.cells().split_first() else { return };
         state.refresh(adaptive, self.family.given_p99(), &self.family.bounds, counts, now_ms);
     }
 
