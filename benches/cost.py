@@ -3,8 +3,9 @@
 
 Each program observes at a high rate with one thread, in five ways: without an exemplar (``none``), with the filter
 ``always_off``, with no span, in an unsampled span, and in a sampled span whose exemplar seldom wins its window. Rounds are
-interleaved, every other one in the other order. Some languages add ways of their own. The cost is the difference of the medians of ``cpu_ns_per_op`` to that of
-``none``; the spread beside it is that of the differences inside the rounds, the middle half of them.
+interleaved, every other one in the other order; some languages add ways of their own. The cost is the difference of the
+medians of ``cpu_ns_per_op`` to that of ``none``; the spread beside it is that of the differences inside the rounds, the
+middle half of them.
 
     benches/cost.py                       every language, 21 rounds
     benches/cost.py --languages rust,c    a part of them

@@ -144,6 +144,9 @@ func (c *Counter) IncExemplar(e Exemplar) { c.AddExemplar(1, e) }
 // the next scrape, whatever else is offered; the latest one wins. The filter
 // AlwaysOff stops it, unsampled traces do not.
 func (c *Counter) AddExemplar(v float64, e Exemplar) {
+	if v > c.series.SlowFrom {
+		c.offers.turn(&c.series.Series)
+	}
 	epoch := c.series.Epoch()
 	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		c.addExemplarLabels(v, e)

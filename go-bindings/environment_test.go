@@ -79,7 +79,7 @@ func TestTheEnvironmentGivesDefaults(t *testing.T) {
 
 func TestABadVariableIsLoggedOnceAndPassedOver(t *testing.T) {
 	got := inEnvironment(t, "OTEL_METRICS_EXEMPLAR_FILTER=sometimes", "SPANPIN_TRACE_URL=http://t/", "SPANPIN_MARK_SPANS=1")
-	want := `level=WARN msg="spanpin: environment variable OTEL_METRICS_EXEMPLAR_FILTER is \"sometimes\": it must be trace_based, always_on or always_off"`
+	want := `level=WARN msg="spanpin: environment variable OTEL_METRICS_EXEMPLAR_FILTER is \"sometimes\": it must be trace_based, always_on or always_off; environment variable SPANPIN_TRACE_URL: trace_url \"http://t/\" names no trace: put {trace_id} where its 32 hexadecimal digits belong"`
 	if strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, want) {
 		t.Errorf("no single %q in:\n%s", want, got)
 	}

@@ -206,6 +206,9 @@ func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
 // until the next scrape, whatever else is offered; the latest one wins. The
 // filter AlwaysOff stops it, unsampled traces do not.
 func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
+	if v > h.series.SlowFrom {
+		h.offers.turn(&h.series.Series)
+	}
 	epoch := h.series.Epoch()
 	if len(e.Labels) > 0 || !e.Trace.IsValid() {
 		h.observeExemplarLabels(v, e)

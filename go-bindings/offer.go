@@ -100,17 +100,15 @@ func (o *offers) take(s *segment.Series, n observation, from source, extra []Lab
 	if !(n.v >= s.OfferFrom) || !s.Beats(n.bucket, n.v, n.old) || !s.Finite(n.v) {
 		return
 	}
-	if from.kind != fromContext && !from.span().IsValid() {
-		s.Tally(segment.TallyDropInvalidID)
-		return
-	}
 	if s.Draws && !o.core.Draw(n.bucket, n.v, n.old) || !s.Spend(n.bucket) {
 		return
 	}
 	span := from.span()
 	switch {
-	case !span.IsValid():
+	case !span.IsValid() && from.kind == fromContext:
 		drop(s, segment.TallyDropNoSpan)
+	case !span.IsValid():
+		s.Tally(segment.TallyDropInvalidID)
 	case s.Filter == segment.FilterTraceBased && !span.IsSampled():
 		drop(s, segment.TallyDropUnsampled)
 	case o.rules.accept != nil && !o.accepts(s, n, span):

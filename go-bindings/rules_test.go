@@ -113,8 +113,8 @@ func TestAdaptive(t *testing.T) {
 		rising(h, from, to, 4000, span)
 		return admitted(t, r) - before
 	}
-	if n := kept(0, 5); n < 20 || n > 60 {
-		t.Errorf("%d of 4000 were kept below the band, want about 40", n)
+	if n := kept(0, 5); n < 120 || n > 160 {
+		t.Errorf("%d of 4000 were kept below the band, want the first 100 and about 40 of the others", n)
 	}
 	if n := kept(5, 10); n < 330 || n > 470 {
 		t.Errorf("%d of 4000 were kept in the band, want about 400", n)
@@ -159,8 +159,9 @@ func TestAdaptiveOffersEverythingAtFirst(t *testing.T) {
 		h.Observe(3)
 	}
 	r.SetClock(1_700_000_001_500, 1_001_500)
-	if n := kept(1, 2, 1000); n != 1000 {
-		t.Errorf("%d of 1000 were kept half a second later, want all", n)
+	// With enough of them the bands are there at once, and not a second later.
+	if n := kept(1, 2, 1000); n > 30 {
+		t.Errorf("%d of 1000 below the p95 were kept half a second later, want about 10", n)
 	}
 	r.SetClock(1_700_000_002_000, 1_002_000)
 	if n := kept(2, 2.5, 1000); n > 30 {

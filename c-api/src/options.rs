@@ -93,7 +93,16 @@ pub(crate) fn choice<T>(
     }
 }
 
-/// The options that the environment asks for, and the first error in it.
+/// One error that says what two say.
+fn both(first: &Error, second: &Error) -> Error {
+    let mut message = Buffer::new();
+    message.put_str(first.message());
+    message.put_str("; ");
+    message.put_str(second.message());
+    Error::new(ErrorCode::InvalidOption, message)
+}
+
+/// The options that the environment asks for, and what is wrong in it.
 pub(crate) fn from_environment() -> (RegistryOptions<'static>, Option<Error>) {
     let mut options = RegistryOptions::default();
     let mut wrong = None;
@@ -106,7 +115,10 @@ pub(crate) fn from_environment() -> (RegistryOptions<'static>, Option<Error>) {
         if let Some(value) = environment(terminated)
             && let Err(error) = options.set_variable(name, value)
         {
-            wrong = wrong.or(Some(error));
+            wrong = Some(match wrong {
+                None => error,
+                Some(before) => both(&before, &error),
+            });
         }
     }
     (options, wrong)

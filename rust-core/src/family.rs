@@ -8,8 +8,8 @@ use crate::buffer::Buffer;
 use crate::core::Core;
 use crate::encode::prefix;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::Policy;
 use crate::exemplar::rules::Rules;
-use crate::exemplar::{Filter, Policy};
 use crate::hash::fold;
 use crate::hooks::Hooks;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
@@ -126,7 +126,7 @@ impl GateKind {
         let all = rules.offer_from() == f64::NEG_INFINITY && rules.adaptive.is_none();
         match rules.policy {
             _ if tells_slow => Self::SPECIAL,
-            _ if rules.filter == Filter::AlwaysOff => Self::OFF,
+            _ if rules.offer_from().is_nan() => Self::OFF,
             Policy::Slowest if all => Self::SLOWEST,
             Policy::Uniform if all => Self::UNIFORM,
             _ => Self::SPECIAL,

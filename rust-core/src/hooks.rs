@@ -33,7 +33,7 @@ pub struct Hooks {
 pub(crate) struct Slow {
     pub(crate) threshold: f64,
     pub(crate) trace_url: Option<TraceUrl>,
-    pub(crate) call: Option<Box<SlowFn>>,
+    pub(crate) call: Box<SlowFn>,
 }
 
 impl Hooks {
@@ -77,17 +77,26 @@ impl Hooks {
     /// `trace_url` stands for none.
     ///
     /// # Errors
-    /// `InvalidOption` for a threshold that is NaN, or a template that is none; `OutOfMemory`.
+    /// `InvalidOption` for a threshold that is NaN, a template that is none, or a second function; `OutOfMemory`.
     pub fn set_slow(
         &mut self,
         threshold: f64,
         trace_url: &str,
         call: impl Fn(&SlowRequest<'_>) -> bool + Send + Sync + 'static,
     ) -> Result<(), Error> {
+        if self.slow.is_some() {
+            let message = "a family has one function for slow requests: call log_slow_request in your own for both";
+            return Err(Error::fixed(ErrorCode::InvalidOption, message));
+        }
         let call: Box<SlowFn> = boxed(call)?;
         self.slow =
-            Some(Slow { threshold: checked(threshold)?, trace_url: TraceUrl::given(trace_url)?, call: Some(call) });
+            Some(Slow { threshold: checked_threshold(threshold)?, trace_url: TraceUrl::given(trace_url)?, call });
         Ok(())
+    }
+
+    /// Whether a function is asked before an exemplar is written.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.filter.is_some() || self.labels.is_some()
     }
 
     /// The value above which slow requests are told of; +Inf, which no value is above, without.
@@ -96,7 +105,7 @@ impl Hooks {
     }
 }
 
-pub(crate) fn checked(threshold: f64) -> Result<f64, Error> {
+fn checked_threshold(threshold: f64) -> Result<f64, Error> {
     if threshold.is_nan() {
         let message = "slow_request_threshold is NaN: it must be a number, in the unit of the metric";
         return Err(Error::fixed(ErrorCode::InvalidOption, message));
@@ -105,11 +114,36 @@ pub(crate) fn checked(threshold: f64) -> Result<f64, Error> {
 }
 
 /// Calls a function of the user's: nothing if it panicked.
+#[cfg(feature = "std")]
 pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Option<R> {
-    #[cfg(feature = "std")]
-    return std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).ok();
-    #[cfg(not(feature = "std"))]
+    let outer = INSIDE.replace(true);
+    let answer = std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).ok();
+    INSIDE.set(outer);
+    answer
+}
+
+/// Calls a function of the user's. Without std there is no unwinding to catch.
+#[cfg(not(feature = "std"))]
+pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Option<R> {
     Some(call())
+}
+
+#[cfg(feature = "std")]
+std::thread_local! {
+    /// Whether this thread is in a function of the user's.
+    static INSIDE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// Whether this thread is in a function of the user's; without std nobody knows.
+#[cfg(feature = "std")]
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// Whether this thread is in a function of the user's; without std nobody knows.
+#[cfg(not(feature = "std"))]
+pub(crate) fn is_inside() -> bool {
+    false
 }
 
 /// The labels of an exemplar that is about to be written, for a function that adds some.

@@ -149,15 +149,15 @@ impl Series {
             let mut add = |fitter: &mut Fitter<'_>| {
                 labels.clone().for_each(|(name, value)| push_with_id(fitter, name, value));
             };
-            return self.record_explicit(offer, stored, Some(&mut add));
+            return self.record_explicit(offer, stored, None, Some(&mut add));
         }
-        self.record_explicit(offer, stored, Some(&mut packer(labels)))
+        self.record_explicit(offer, stored, None, Some(&mut packer(labels)))
     }
 
     fn explicit_ids<'l>(&self, offer: Offer, context: TraceContext, extra: impl LabelList<'l>) -> bool {
         let no_extra = extra.clone().next().is_none();
         let mut pack = packer(extra);
-        self.record_explicit(offer, Stored::of(context), if no_extra { None } else { Some(&mut pack) })
+        self.record_explicit(offer, Stored::of(context), Some(context), if no_extra { None } else { Some(&mut pack) })
     }
 }
 

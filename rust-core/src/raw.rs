@@ -225,11 +225,6 @@ impl Series {
         self.family.core.header.count(Tally::CallbackErrors, 1);
     }
 
-    /// Counts a slow request that a binding told of itself.
-    pub fn count_slow_request(&self) {
-        self.family.core.header.count(Tally::SlowRequests, 1);
-    }
-
     /// Closes the open window if nobody has for ten seconds, and brings the bands of adaptive sampling up to date if that
     /// is due.
     pub fn turn(&self) {

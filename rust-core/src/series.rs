@@ -231,7 +231,7 @@ impl Series {
     }
 
     /// Adds to a counter, and says whether the exemplar is worth a look, as `count_observation_at_gate` does. The seed is
-    /// the number of additions of this form before.
+    /// the total of additions of this form before, or their number for amounts that are no whole ones.
     #[inline]
     pub(crate) fn count_increment_at_gate(&self, amount: f64) -> AtGate {
         let family = &*self.family;
@@ -243,12 +243,22 @@ impl Series {
         let passes = match kind {
             GateKind::UNIFORM => {
                 let key = priority::uniform_key(self.hash, 0, seed);
-                priority::admission(epoch, key) > head || (seed & CLOCK_EVERY == 0 && self.is_due())
+                priority::admission(epoch, key) > head || (u64::from(key) & CLOCK_EVERY == 0 && self.is_due())
             }
             GateKind::OFF => false,
             _ => self.passes_special(0, amount, seed),
         };
         AtGate { seed, bucket: 0, passes: passes.into() }
+    }
+
+    /// Whether this observation is the one in 16 that looks at the clock. A counter's seed is its total, which may rise in
+    /// steps of any size, so one in 16 is drawn there.
+    fn is_tick(&self, bucket: u32, seed: u64) -> bool {
+        let number = match self.family.kind {
+            Kind::Counter => u64::from(priority::uniform_key(self.hash, bucket, seed)),
+            _ => seed,
+        };
+        number & CLOCK_EVERY == 0
     }
 
     /// Whether the open window is to be closed by time. Every 16th observation asks.
@@ -266,7 +276,7 @@ impl Series {
         let Some(gate) = self.gates().get(bucket as usize) else { return false };
         let epoch = family.window.epoch.load(Ordering::Relaxed);
         let beats = beats(&gate.head, priority::admission(epoch, self.priority(bucket, value, seed)));
-        let offered = value >= family.offer_from && (beats || seed & CLOCK_EVERY == 0);
+        let offered = value >= family.offer_from && (beats || self.is_tick(bucket, seed));
         offered || value > family.slow_from()
     }
 

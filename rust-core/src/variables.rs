@@ -40,11 +40,11 @@ impl<'a> RegistryOptions<'a> {
         let rules = &mut next.rules;
         match name {
             "OTEL_METRICS_EXEMPLAR_FILTER" => {
-                let known = Filter::from_name(given);
+                let known = named(given, &["trace_based", "always_on", "always_off"], Filter::from_name);
                 rules.filter = Some(known.ok_or_else(|| bad(name, given, "trace_based, always_on or always_off"))?);
             }
             "SPANPIN_EXEMPLAR_POLICY" => {
-                let known = Policy::from_name(given);
+                let known = named(given, &["slowest", "uniform", "first"], Policy::from_name);
                 rules.policy = Some(known.ok_or_else(|| bad(name, given, "slowest, uniform or first"))?);
             }
             "SPANPIN_EXEMPLAR_MINIMUM_VALUE" => rules.minimum_value = Some(number(name, given)?),
@@ -62,7 +62,7 @@ impl<'a> RegistryOptions<'a> {
             "SPANPIN_TRACE_URL" => next.trace_url = given,
             "SPANPIN_MARK_SPANS" => next.mark_spans = switch(name, given)?,
             "SPANPIN_SCRAPER_IDENTITY" => {
-                let known = ScraperIdentity::from_name(given);
+                let known = named(given, &["address", "given", "none"], ScraperIdentity::from_name);
                 next.scraper_identity = known.ok_or_else(|| bad(name, given, "address, given or none"))?;
             }
             _ => return Ok(()),
@@ -71,6 +71,11 @@ impl<'a> RegistryOptions<'a> {
         *self = next;
         Ok(())
     }
+}
+
+/// The choice of this name, in upper or lower case, as OpenTelemetry wants it of variables.
+fn named<T>(given: &str, names: &[&str], choice: impl Fn(&str) -> Option<T>) -> Option<T> {
+    names.iter().find(|name| name.eq_ignore_ascii_case(given)).and_then(|name| choice(name))
 }
 
 fn number(name: &str, given: &str) -> Result<f64, Error> {
@@ -105,10 +110,13 @@ fn whole(name: &str, given: &str) -> Result<u32, Error> {
 }
 
 fn switch(name: &str, given: &str) -> Result<bool, Error> {
-    match given {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(bad(name, given, "true or false")),
+    let is = |word: &str| given.eq_ignore_ascii_case(word);
+    if is("true") || is("1") {
+        Ok(true)
+    } else if is("false") || is("0") {
+        Ok(false)
+    } else {
+        Err(bad(name, given, "true or false"))
     }
 }
 
@@ -202,6 +210,9 @@ mod tests {
         }
         assert!(options.set_variable("SPANPIN_TRACE_ID_LABEL", "a-b").is_err());
         assert!(options.set_variable("SPANPIN_TRACE_URL", "http://t/{id}").is_err());
+        options.set_variable("OTEL_METRICS_EXEMPLAR_FILTER", "ALWAYS_ON").unwrap();
+        options.set_variable("SPANPIN_MARK_SPANS", "True").unwrap();
+        assert_eq!((options.rules.filter, options.mark_spans), (Some(Filter::AlwaysOn), true));
         options.set_variable("SPANPIN_EXEMPLAR_SLOTS", "").unwrap();
         options.set_variable("SPANPIN_SOMETHING", "x").unwrap();
         assert_eq!(options.rules.slots, None);

@@ -60,6 +60,11 @@ fn beyond_the_limit_rings_are_refused_and_observations_go_on() {
     let request = ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() };
     let body = String::from_utf8(third.scrape(&request).unwrap().into_body()).unwrap();
     assert_eq!((body.matches("trace_id=").count(), body.matches("user=\"u\"").count()), (2, 1), "{body}");
+    assert_eq!(
+        own(&third, "spanpin_exemplars_dropped_total{reason=\"memory\"}"),
+        1,
+        "the loss of its labels is counted"
+    );
 
     // From many threads the limit is exact.
     drop((third, labelled));

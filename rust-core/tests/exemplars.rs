@@ -415,7 +415,7 @@ fn exemplar_memory_has_its_limit_and_counting_goes_on() {
     assert_eq!(exemplar(&body, "1.0"), Some((3, "0.6".into())), "its ids only");
     assert_eq!(exemplar(&body, "0.1"), None);
     assert!(body.contains("h_count 3\n"), "{body}");
-    assert!(body.contains("spanpin_exemplars_dropped_total{reason=\"memory\"} 1\n"), "{body}");
+    assert!(body.contains("spanpin_exemplars_dropped_total{reason=\"memory\"} 2\n"), "a ring and a label area: {body}");
 }
 
 #[test]

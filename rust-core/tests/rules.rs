@@ -124,7 +124,7 @@ fn probability_zero_keeps_nothing_and_one_everything() {
         for n in 1..100 {
             assert_eq!(bed.histogram.observe_trace(n as f64, span(n)), kept);
         }
-        assert_eq!(bed.dropped_by_filter(), if kept { 0 } else { 99 });
+        assert_eq!(bed.own("spanpin_exemplars_offered_total"), if kept { 99 } else { 0 }, "nothing is offered at all");
     }
 }
 
@@ -151,6 +151,9 @@ fn parts(bed: &mut Bed, bands: [(f64, f64); 3]) -> [f64; 3] {
 fn adaptive_sampling_with_a_given_p99() {
     let adaptive = Adaptive { p99: Some(100.0), ..Default::default() };
     let mut bed = Bed::new(&[1000.0], |family| family.adaptive(adaptive));
+    for n in 0..100 {
+        assert!(bed.histogram.observe_trace(0.001 * f64::from(n + 1), span(1)), "before 100 observations all pass");
+    }
     let [below, middle, above] = parts(&mut bed, [(40.0, 80.0), (80.0, 100.0), (100.0, 200.0)]);
     assert_eq!(above, 1.0);
     assert!((0.09..=0.11).contains(&middle), "{middle}");
@@ -255,6 +258,43 @@ fn a_function_is_asked_only_about_what_would_be_admitted() {
     let body = bed.body();
     assert_eq!(shown(&body, "10.0"), Some(1.0));
     assert!(body.contains("h_count 5"));
+}
+
+#[test]
+fn a_function_that_observes_is_not_asked_about_it() {
+    let registry = Registry::new().unwrap();
+    let own: Arc<std::sync::OnceLock<Histogram>> = Arc::default();
+    let inner = own.clone();
+    let family = registry.histogram("h", "").bounds(&[10.0]).exemplar_filter(move |value, _| {
+        if let Some(own) = inner.get() {
+            assert!(!own.observe_trace(value + 1.0, span(7)), "only counted");
+        }
+        true
+    });
+    let histogram = family.register().unwrap().with(&[]).unwrap();
+    own.set(histogram.clone()).ok().unwrap();
+    assert!(histogram.observe_trace(1.0, span(1)));
+    let body = String::from_utf8(registry.scrape(&ScrapeRequest::default()).unwrap().into_body()).unwrap();
+    assert!(body.contains("h_count 2\n") && body.contains("spanpin_callback_errors_total 0\n"), "{body}");
+}
+
+#[test]
+fn a_counter_of_any_step_closes_its_window_by_time() {
+    for step in [1.0, 2.0, 16.0, 4096.0, 0.5] {
+        let registry = Registry::new().unwrap();
+        registry.set_clock(WALL, MONO);
+        let counter = registry.counter("c", "").register().unwrap().with(&[]).unwrap();
+        // The last window must be young enough to be shown: it closes only if some addition looks at the clock.
+        for n in 1..=3000 {
+            registry.set_clock(WALL + n * 100, MONO + n * 100);
+            counter.add_trace(step, span(n));
+        }
+        let request = ScrapeRequest { accept: "application/openmetrics-text", ..Default::default() };
+        let body = String::from_utf8(registry.scrape(&request).unwrap().into_body()).unwrap();
+        assert!(body.lines().any(|line| line.starts_with("c_total ") && line.contains("trace_id")), "{step}: {body}");
+        let windows = counter.exemplars().unwrap();
+        assert!(windows.len() > 5, "{step}: {} windows in 300 s", windows.len());
+    }
 }
 
 #[test]

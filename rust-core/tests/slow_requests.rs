@@ -101,6 +101,10 @@ fn a_slow_value_behind_a_slower_one_is_told_of() {
     registry.scrape(&openmetrics).unwrap();
     assert!(series.observe_exemplar(0.95, &[("job", "x")]), "an explicit one is told of as well");
     assert_eq!(taken(&heard), ["h_seconds route=/ 0.95 > 0.5 None false "]);
+    registry.set_clock(WALL + 30_000, 1_030_000);
+    registry.scrape(&openmetrics).unwrap();
+    series.observe_exemplar_ids(0.95, TraceContext::parse_traceparent(TRACE).unwrap(), &[]);
+    assert!(taken(&heard)[0].contains("b7ad6b7169203331\") false"), "its flags are those it came with");
 }
 
 #[test]

@@ -74,19 +74,22 @@ class Rules:
 class Lots:
     """What decides about an offer that beats its window: the family's parts, by the lots of one series."""
 
-    def __init__(self, rules, series, bounds):
-        self.rules, self.series = rules, series
+    def __init__(self, rules, series, kind, bounds):
+        self.rules, self.series, self.of_counter = rules, series, kind == "counter"
         self.adaptive = rules.adaptive is not None and Adaptive(rules.adaptive, bounds)
 
     def refresh(self, counts, now):
         if self.adaptive:
             self.adaptive.refresh(counts, self.rules.p99, now)
 
-    def keep(self, value, bucket, seed):
+    def keep(self, value, bucket, seed, counts):
         part = self.rules.probability
         if part < 1 and not is_drawn("probability", part, self.series, bucket, seed):
             return False
-        return not self.adaptive or self.adaptive.keeps(value, self.series, bucket, seed)
+        if not self.adaptive:
+            return True
+        self.adaptive.close(counts, self.rules.p99)
+        return self.adaptive.keeps(value, self.series, bucket, seed)
 
 
 class Bucket:
@@ -107,10 +110,12 @@ class Bucket:
 
     def offer(self, old_count, value, counts, context, extra):
         windows, lost = self.windows, self.windows.lost
-        if self.rules.filter == "always_off" or not value >= self.rules.minimum:
+        if self.rules.filter == "always_off" or self.rules.probability == 0 or not value >= self.rules.minimum:
             return
         prio = self.priority(value, old_count)
-        if (windows.epoch, prio) <= self.head and old_count & 15:
+        # One look in 16 at the clock. The total of a counter may rise in any steps, so there a lot decides.
+        number = lot(self.lots.series, self.index, old_count) >> 37 if self.lots.of_counter else old_count
+        if (windows.epoch, prio) <= self.head and number & 15:
             return
         windows.turn_if_due()
         self.lots.refresh(counts, windows.mono)
@@ -120,7 +125,7 @@ class Bucket:
         if not math.isfinite(value):
             lost["nonfinite"] += 1
             return
-        if not self.lots.keep(value, self.index, old_count):
+        if not self.lots.keep(value, self.index, old_count, counts):
             lost["filter"] += 1
             return
         used = self.budget[1] if self.budget[0] == epoch else 0

@@ -70,7 +70,7 @@ class Series:
         self.whole, self.fraction = 0, 0.0  # counter; gauge and sum use fraction
         self.fractional_adds = 0
         self.counts = [0] * (len(family.bounds) + 1)
-        lots = Lots(family.rules, series_hash(family.name, values), family.bounds)
+        lots = Lots(family.rules, series_hash(family.name, values), family.kind, family.bounds)
         self.buckets = [Bucket(family.windows, family.rules, lots, index) for index in range(len(self.counts))]
 
     def has_data(self):

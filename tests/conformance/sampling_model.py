@@ -82,16 +82,24 @@ class Adaptive:
         since = self.window_ms if self.copied is None else now - self.copied
         if since >= self.window_ms // QUARTERS:
             self.copied = now
-            # After a pause as long as the window nothing older counts.
-            self.copies.extend([list(counts)] * (QUARTERS if since >= self.window_ms else 1))
-        self.bands = self.find([now - then for now, then in zip(counts, self.copies[0])], given)
+            # A copy for each quarter that has passed, so that what is older than the window does not count.
+            self.copies.extend([list(counts)] * min(QUARTERS, since // (self.window_ms // QUARTERS)))
+        self.bands = self.find(counts, given)
+
+    def close(self, counts, given):
+        """Looks again for the bands while there are none."""
+        if self.bands[0] == -math.inf:
+            self.bands = self.find(counts, given)
 
     def find(self, counts, given):
-        enough = sum(counts) >= OBSERVATIONS_LEAST
-        if not enough and (given is None or self.lower == "p95"):
+        counts = [now - then for now, then in zip(counts, self.copies[0])]
+        if sum(counts) < OBSERVATIONS_LEAST:
             return -math.inf, -math.inf
         upper = quantile(0.99, counts, self.bounds) if given is None else given
-        lower = quantile(0.95, counts, self.bounds) if self.lower == "p95" else self.lower * upper
+        if self.lower != "p95":
+            lower = self.lower * upper
+        else:
+            lower = quantile(0.95, counts, self.bounds) if self.bounds else 0.8 * upper
         return upper, min(lower, upper)
 
     def keeps(self, value, series, bucket, seed):

@@ -78,9 +78,8 @@ func (h *Histogram) IsSilent() bool { return h.path == silent }
 func (h *Histogram) IsUsual(v float64) bool { return h.path == usual && v >= h.OfferFrom }
 
 // Way is the short way of a usual observation through its words: Count, then Passes,
-// then Sum. The gate is read after the bucket was counted, as it is in the core, and
-// before the sum, so that its loads wait together with that of the sum. The parts
-// are small enough for the compiler to put them into their callers.
+// then Sum. The gate is read after the bucket was counted and before the sum, so that
+// its loads wait together with that of the sum. The parts are small enough for the compiler to put them into their callers.
 type Way struct{ sum, count, epoch, head *uint64 }
 
 // WayOf is the way through a bucket. It finds all addresses, because loads have to

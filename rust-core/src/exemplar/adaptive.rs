@@ -8,11 +8,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::priority::chance;
-use super::rules::{Adaptive, LowerEdge};
+use super::rules::{Adaptive, EDGE_USUAL, LowerEdge};
 use crate::buckets::Bounds;
 use crate::error::Error;
 use crate::memory::{Pushed, boxed};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::process::fork_generation;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Copies of the counts that are kept.
 const COPIES: u64 = 4;
@@ -28,8 +29,8 @@ const SALT: u64 = 0xADA9;
 
 /// What a series remembers for adaptive sampling.
 pub(crate) struct AdaptiveState {
-    /// Not zero while a thread brings the edges up to date.
-    busy: AtomicU32,
+    /// Not zero while a thread brings the edges up to date: the fork generation of its process.
+    busy: AtomicU64,
     /// Copies taken so far.
     copies: AtomicU64,
     /// Monotonic milliseconds of the last copy, and of the last look at the edges.
@@ -50,7 +51,7 @@ impl AdaptiveState {
         }
         let open = f64::NEG_INFINITY.to_bits();
         boxed(AdaptiveState {
-            busy: AtomicU32::new(0),
+            busy: AtomicU64::new(0),
             copies: AtomicU64::new(0),
             copied_ms: AtomicU64::new(0),
             refreshed_ms: AtomicU64::new(0),
@@ -80,18 +81,40 @@ impl AdaptiveState {
         now_ms: u64,
     ) {
         let refreshed = self.refreshed_ms.load(Ordering::Relaxed);
-        let due = refreshed == 0 || now_ms.saturating_sub(refreshed) >= REFRESH_MS;
-        // SYNC(adaptive-refresh): Acquire takes over the copies of the thread before.
-        if !due || self.busy.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if refreshed != 0 && now_ms.saturating_sub(refreshed) < REFRESH_MS {
             return;
         }
-        self.refreshed_ms.store(now_ms.max(1), Ordering::Relaxed);
-        self.copy_if_due(u64::from(adaptive.window_seconds).saturating_mul(1000), counts, now_ms);
-        let (upper, lower) = self.edges(adaptive, given, bounds, counts);
+        self.alone(|| {
+            self.refreshed_ms.store(now_ms.max(1), Ordering::Relaxed);
+            self.copy_if_due(u64::from(adaptive.window_seconds).saturating_mul(1000), counts, now_ms);
+            self.store_edges(self.edges(adaptive, given, bounds, counts));
+        });
+    }
+
+    /// Looks again for the edges while there are none, so that the hundredth observation ends that time and not the next
+    /// second.
+    pub(crate) fn close(&self, adaptive: &Adaptive, given: Option<f64>, bounds: &Bounds, counts: &[AtomicU64]) {
+        if self.upper.load(Ordering::Relaxed) == f64::NEG_INFINITY.to_bits() {
+            self.alone(|| self.store_edges(self.edges(adaptive, given, bounds, counts)));
+        }
+    }
+
+    /// Runs what one thread at a time may do; another one does without.
+    fn alone(&self, work: impl FnOnce()) {
+        let mine = fork_generation();
+        let seen = self.busy.load(Ordering::Relaxed);
+        // What another generation left was a thread of the parent of this process, which is not here.
+        // SYNC(adaptive-refresh): Acquire takes over the copies of the thread before.
+        if seen != mine && self.busy.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            work();
+            // SYNC(adaptive-refresh): Release.
+            self.busy.store(0, Ordering::Release);
+        }
+    }
+
+    fn store_edges(&self, (upper, lower): (f64, f64)) {
         self.upper.store(upper.to_bits(), Ordering::Relaxed);
         self.lower.store(lower.to_bits(), Ordering::Relaxed);
-        // SYNC(adaptive-refresh): Release.
-        self.busy.store(0, Ordering::Release);
     }
 
     fn copy_if_due(&self, window_ms: u64, counts: &[AtomicU64], now_ms: u64) {
@@ -100,8 +123,9 @@ impl AdaptiveState {
         if copies != 0 && since_ms < window_ms / COPIES {
             return;
         }
-        // After a pause longer than the window nothing older counts: every copy is that of now.
-        let again = if copies == 0 || since_ms >= window_ms { COPIES } else { 1 };
+        // One copy for each quarter that has passed: what is older than the window no longer counts.
+        let quarters = since_ms.checked_div(window_ms / COPIES).unwrap_or(COPIES);
+        let again = if copies == 0 { COPIES } else { quarters.min(COPIES) };
         for more in 0..again {
             let first = (copies.wrapping_add(more) % COPIES) as usize;
             let places = self.counts.iter().skip(first.saturating_mul(counts.len()));
@@ -123,13 +147,14 @@ impl AdaptiveState {
             if change > u64::MAX / 2 { 0 } else { change }
         });
         let total = since.clone().fold(0_u64, u64::saturating_add);
-        let enough = total >= OBSERVATIONS_LEAST;
-        if !enough && (given.is_none() || adaptive.lower == LowerEdge::P95) {
+        if total < OBSERVATIONS_LEAST {
             return (f64::NEG_INFINITY, f64::NEG_INFINITY);
         }
         let upper = given.unwrap_or_else(|| quantile(0.99, total, since.clone(), bounds.as_slice()));
         let lower = match adaptive.lower {
             LowerEdge::OfP99(part) => part * upper,
+            // Without a bound there is no p95 to know.
+            LowerEdge::P95 if bounds.as_slice().is_empty() => EDGE_USUAL * upper,
             LowerEdge::P95 => quantile(0.95, total, since, bounds.as_slice()),
         };
         (upper, if lower < upper { lower } else { upper })
@@ -219,21 +244,48 @@ mod tests {
         *counts[1].get_mut() += 1000;
         refresh(&counts, 66_000);
         assert!(edges(&state).0 > 2.0);
+        // Pauses of most of the window each: what is older than the window does not count.
+        *counts[2].get_mut() += 100;
+        refresh(&counts, 70_000);
+        for second in [120, 170] {
+            *counts[0].get_mut() += 200;
+            refresh(&counts, second * 1000);
+        }
+        assert!(edges(&state).0 <= 1.0, "{:?}", edges(&state));
         // A pause longer than the window: nothing of before counts.
-        refresh(&counts, 200_000);
+        refresh(&counts, 300_000);
         assert_eq!(edges(&state).0, f64::NEG_INFINITY);
     }
 
     #[test]
-    fn a_given_p99_needs_no_observations() {
+    fn a_given_p99_holds_from_the_hundredth_observation_on() {
         let bounds = Bounds::new(&[1.0]).unwrap();
         let state = AdaptiveState::new(2).unwrap();
-        let counts = counters(&[0, 0]);
+        let mut counts = counters(&[0, 0]);
         state.refresh(&Adaptive::default(), Some(10.0), &bounds, &counts, 5000);
-        assert_eq!(edges(&state), (10.0, 8.0));
+        *counts[0].get_mut() = 99;
+        state.close(&Adaptive::default(), Some(10.0), &bounds, &counts);
+        assert_eq!(edges(&state).0, f64::NEG_INFINITY);
+        *counts[0].get_mut() = 100;
+        state.close(&Adaptive::default(), Some(10.0), &bounds, &counts);
+        assert_eq!(edges(&state), (10.0, 8.0), "in the same second");
         let p95 = Adaptive { lower: LowerEdge::P95, ..Default::default() };
         state.refresh(&p95, Some(10.0), &bounds, &counts, 6000);
-        assert_eq!(edges(&state).0, f64::NEG_INFINITY, "the p95 is not known yet");
+        assert_eq!(edges(&state), (10.0, 0.95));
+        let none = Bounds::new(&[]).unwrap();
+        state.refresh(&p95, Some(10.0), &none, &counts, 7000);
+        assert_eq!(edges(&state), (10.0, 8.0), "no bound, no p95");
+    }
+
+    #[test]
+    fn a_refresh_that_a_fork_cut_off_is_taken_over() {
+        let state = AdaptiveState::new(1).unwrap();
+        state.busy.store(fork_generation(), Ordering::Relaxed);
+        state.alone(|| panic!("a thread of this process is at it"));
+        state.busy.store(fork_generation().wrapping_add(1), Ordering::Relaxed);
+        let mut ran = false;
+        state.alone(|| ran = true);
+        assert!(ran);
     }
 
     #[test]

@@ -15,10 +15,16 @@ const TRIES: usize = 4;
 
 impl Series {
     /// Records an explicit exemplar: it skips the window rule and outranks the offers of its window. True if it was
-    /// written.
+    /// written. `context` is the span if it came with its flags.
     #[cold]
     #[inline(never)]
-    pub(crate) fn record_explicit(&self, offer: Offer, stored: Stored, extra: Option<Extra<'_>>) -> bool {
+    pub(crate) fn record_explicit(
+        &self,
+        offer: Offer,
+        stored: Stored,
+        context: Option<TraceContext>,
+        extra: Option<Extra<'_>>,
+    ) -> bool {
         let core = &*self.family.core;
         let header = &*core.header;
         let Some(gate) = self.gates().get(offer.bucket as usize) else { return false };
@@ -26,7 +32,9 @@ impl Series {
             header.count_drop(reason);
             false
         };
-        self.tell_if_slow(offer.value, &mut || Some(TraceContext::sampled(stored.trace?, stored.span?)));
+        // Ids that come without flags count as sampled.
+        let of_ids = || Some(TraceContext::sampled(stored.trace?, stored.span?));
+        self.tell_if_slow(offer.value, &mut || context.or_else(of_ids));
         header.count(Tally::Offered, 1);
         if self.family.rules.filter == Filter::AlwaysOff {
             return refuse(DropReason::Filter);
@@ -48,9 +56,9 @@ impl Series {
         let Some((ring, labelled)) = self.ring_for(gate, !labels.is_empty()) else {
             return refuse(DropReason::Memory);
         };
-        let labels = if labelled { labels } else { &[] };
+        let labels = self.kept_labels(labels, labelled);
         if stored.is_empty() && labels.is_empty() {
-            return refuse(DropReason::Memory);
+            return false;
         }
         for _ in 0..TRIES {
             let epoch = header.window.epoch.load(Ordering::Relaxed);

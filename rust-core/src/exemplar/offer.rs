@@ -1,15 +1,16 @@
 //! The way of an offer from its gate into a slot. Everything here is off the hot path: a gate lets few offers pass.
 
-use super::adaptive::Draw;
+use super::adaptive::{AdaptiveState, Draw};
 use super::content::{Content, Extra, Source, Stored};
 use super::priority::{SHUT, admission};
 use super::ring::{Age, Now, Outcome, Ring, advance_head, beats};
+use super::rules::Adaptive;
 use super::{Filter, scrapers};
 use crate::core::{BUDGET, WINDOW_MOST_MS};
-use crate::hooks::{SlowRequest, guarded};
+use crate::hooks::{Hooks, SlowRequest, guarded, is_inside};
 use crate::segment::layout::Gate;
 use crate::series::Series;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tally::{DropReason, Tally};
 use crate::trace::TraceContext;
 
@@ -102,10 +103,9 @@ impl Series {
 
     /// Brings the bands of adaptive sampling up to date, once a second.
     pub(crate) fn refresh_edges(&self, now_ms: u64) {
-        let Some(adaptive) = &self.family.rules.adaptive else { return };
-        let Some(state) = self.state().and_then(|state| state.adaptive.as_deref()) else { return };
-        let Some((_, counts)) = self.cells().split_first() else { return };
-        state.refresh(adaptive, self.family.given_p99(), &self.family.bounds, counts, now_ms);
+        if let Some((adaptive, state, counts)) = self.adaptive() {
+            state.refresh(adaptive, self.family.given_p99(), &self.family.bounds, counts, now_ms);
+        }
     }
 
     /// Whether the lots of `probability` and of adaptive sampling keep an offer.
@@ -118,8 +118,16 @@ impl Series {
         if rules.probability < 1.0 && !draw.passes(SALT, rules.probability) {
             return false;
         }
-        let adaptive = self.state().and_then(|state| state.adaptive.as_deref());
-        adaptive.is_none_or(|adaptive| adaptive.passes(offer.value, draw))
+        let Some((adaptive, state, counts)) = self.adaptive() else { return true };
+        state.close(adaptive, self.family.given_p99(), &self.family.bounds, counts);
+        state.passes(offer.value, draw)
+    }
+
+    /// The settings of adaptive sampling, what the series remembers for it, and the counts of its buckets.
+    fn adaptive(&self) -> Option<(&Adaptive, &AdaptiveState, &[AtomicU64])> {
+        let adaptive = self.family.rules.adaptive.as_ref()?;
+        let (_, counts) = self.cells().split_first()?;
+        Some((adaptive, self.state()?.adaptive.as_deref()?, counts))
     }
 
     /// Tells of a slow request of which nothing else is to be done.
@@ -137,7 +145,7 @@ impl Series {
     fn tell_slow(&self, value: f64, source: &mut Source<'_>) {
         let header = &*self.family.core.header;
         let Some(slow) = self.family.hooks().and_then(|hooks| hooks.slow.as_ref()) else { return };
-        let (Some(call), Some(state)) = (&slow.call, self.state()) else { return };
+        let Some(state) = self.state() else { return };
         let epoch = header.window.epoch.load(Ordering::Relaxed);
         let told = state.slow_told.load(Ordering::Relaxed);
         let word = &state.slow_told;
@@ -152,7 +160,7 @@ impl Series {
         }
         let request = SlowRequest { series: self, value, threshold: slow.threshold, trace, trace_url };
         header.count(Tally::SlowRequests, 1);
-        if guarded(|| call(&request)) != Some(true) {
+        if guarded(|| (slow.call)(&request)) != Some(true) {
             header.count(Tally::CallbackErrors, 1);
         }
     }
@@ -165,6 +173,10 @@ impl Series {
         let epoch = header.window.epoch.load(Ordering::Relaxed);
         let candidate = admission(epoch, priority);
         if !beats(&gate.head, candidate) {
+            return false;
+        }
+        // A function that observes where it is asked itself would be asked again, without end.
+        if hooks.is_some_and(Hooks::is_asked) && is_inside() {
             return false;
         }
         if let Some(filter) = hooks.and_then(|hooks| hooks.filter.as_ref()) {
@@ -182,7 +194,7 @@ impl Series {
         let Some((ring, labelled)) = self.ring_for(gate, !labels.is_empty()) else {
             return self.drop_offer(DropReason::Memory);
         };
-        let labels = if labelled { labels } else { &[] };
+        let labels = self.kept_labels(labels, labelled);
         if !advance_head(&gate.head, candidate) {
             return false;
         }
@@ -195,6 +207,15 @@ impl Series {
             header.count(Tally::CallbackErrors, 1);
         }
         written
+    }
+
+    /// The labels of an exemplar if its ring has a place for them; their loss is counted.
+    pub(super) fn kept_labels<'l>(&self, labels: &'l [u64], labelled: bool) -> &'l [u64] {
+        if labelled || labels.is_empty() {
+            return labels;
+        }
+        self.family.core.header.count_drop(DropReason::Memory);
+        &[]
     }
 
     /// Writes a winner, whose head was moved, into its ring. True if it was published.

@@ -18,7 +18,7 @@ const WINDOW_MOST_S: u32 = 300;
 const WINDOW_USUAL_S: u32 = 120;
 const AGE_LEAST_S: u32 = 1;
 const AGE_MOST_S: u32 = 86_400;
-const EDGE_USUAL: f64 = 0.8;
+pub(super) const EDGE_USUAL: f64 = 0.8;
 /// What an edge is taken for that the family has not set: the numbers lie in the record.
 const EDGE_NONE: u64 = 0;
 const EDGE_OF_P99: u64 = 1;
@@ -156,7 +156,7 @@ pub(crate) struct Rules {
 impl Rules {
     /// The least value that is offered; NaN, which no value reaches, when none is.
     pub(crate) fn offer_from(&self) -> f64 {
-        if self.filter == Filter::AlwaysOff { f64::NAN } else { self.minimum_value }
+        if self.filter == Filter::AlwaysOff || self.probability == 0.0 { f64::NAN } else { self.minimum_value }
     }
 
     /// Whether offers are drawn by lot, so that passing the gate is not enough.

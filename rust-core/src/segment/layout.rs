@@ -95,7 +95,7 @@ pub(crate) struct Scraper {
 /// What stands before a bucket's exemplars.
 #[repr(C, align(16))]
 pub(crate) struct Gate {
-    /// `epoch32 | priority28 | 0000`: an offer is looked at only if it is greater.
+    /// `epoch32 | priority31 | 0`: an offer is looked at only if it is greater.
     pub(crate) head: AtomicU64,
     /// Offset of the ring in lines, zero before the first exemplar. Published by SYNC(ring-publish).
     pub(crate) ring: AtomicU32,
