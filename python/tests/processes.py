@@ -43,7 +43,7 @@ def work(worker: int, barrier: Barrier, pages: Queue[str]) -> None:
 
 
 def started_by(method: str) -> None:
-    """Workers of `multiprocessing`, one after another and then side by side."""
+    """Workers of `multiprocessing`, side by side."""
     context: Any = multiprocessing.get_context(method)
     pages, barrier = context.Queue(), context.Barrier(WORKERS)
     workers = [context.Process(target=work, args=(n, barrier, pages)) for n in range(WORKERS)]
