@@ -35,6 +35,7 @@ func programInEnvironment() {
 	if err != nil {
 		panic(err)
 	}
+	fmt.Println("segments", Default().SegmentPath(), explicit.SegmentPath(), another.SegmentPath(), "end")
 	_, unsampled := spanWith(1, 0)
 	for name, r := range map[string]*Registry{"default": Default(), "explicit": explicit, "another": another} {
 		o := HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}, SlowRequestThreshold: 0.9}

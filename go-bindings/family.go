@@ -73,6 +73,7 @@ func (f *family[T]) register(o familyOpts) error {
 	}
 	handle, failure := o.registry.handle.Register(o.capi)
 	runtime.KeepAlive(o.registry)
+	o.registry.tellOfSegment()
 	if failure != nil {
 		return of(failure)
 	}

@@ -2,6 +2,7 @@ package spanpin
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -40,6 +41,18 @@ type Options struct {
 	// MarkSpans is the default of the families' option of this name; by default the
 	// environment decides, which says no unless SPANPIN_MARK_SPANS is true.
 	MarkSpans Toggle
+	// Segment is the path of a file in which processes count together: workers, a
+	// program in another language, the next run. It is made if there is none; put it on
+	// a tmpfs. Whatever is wrong with it, the registry is made, counts elsewhere, and
+	// says so by slog. Empty stands for SPANPIN_SEGMENT, and without that for the
+	// process' own memory. ReserveBytes is the greatest size of the file.
+	Segment string
+	// SegmentMode are the permission bits of the file; one that allows more is not used.
+	// 0 stands for 0600.
+	SegmentMode fs.FileMode
+	// Strict makes a segment that cannot be used an error of New, and a metric that it
+	// holds in another shape one of the registration.
+	Strict bool
 }
 
 // ScraperIdentity tells how scrapers are told apart, each of which is shown the
@@ -82,6 +95,9 @@ func New(options Options) (*Registry, error) {
 	if options.MarkSpans > Off {
 		return nil, &Error{CodeInvalidOption, fmt.Sprintf("MarkSpans is %d: it must be Inherit, On or Off", options.MarkSpans)}
 	}
+	if options.SegmentMode&^fs.ModePerm != 0 {
+		return nil, &Error{CodeInvalidOption, fmt.Sprintf("SegmentMode is %v: it must be permission bits only, such as 0600", options.SegmentMode)}
+	}
 	warnOfEnvironment()
 	handle, f := capi.NewRegistry(capi.RegistryOptions{
 		ReserveBytes:    uint(options.ReserveBytes),
@@ -92,6 +108,9 @@ func New(options Options) (*Registry, error) {
 		SpanIDLabel:     options.SpanIDLabel,
 		KeepNames:       options.KeepNames,
 		TraceURL:        options.TraceURL,
+		Segment:         options.Segment,
+		SegmentMode:     uint32(options.SegmentMode),
+		Strict:          options.Strict,
 	})
 	if f != nil {
 		return nil, of(f)
@@ -111,7 +130,27 @@ func New(options Options) (*Registry, error) {
 		parts.clock.Close()
 		parts.handle.Free()
 	}, registryParts{handle, r.clock})
+	r.tellOfSegment()
 	return r, nil
+}
+
+// tellOfSegment logs what there is to say about the segment, each thing once.
+func (r *Registry) tellOfSegment() {
+	for {
+		message, reason := r.handle.TakeSegmentNotice()
+		runtime.KeepAlive(r)
+		if message == "" {
+			return
+		}
+		slog.Default().Warn("spanpin: "+message, "reason", reason)
+	}
+}
+
+// SegmentPath is the file in which the registry counts, which may be one beside the
+// one asked for; empty for the process' own memory.
+func (r *Registry) SegmentPath() string {
+	defer runtime.KeepAlive(r)
+	return r.handle.SegmentPath()
 }
 
 type registryParts struct {
@@ -129,7 +168,16 @@ func checkABI() error {
 // Default is the registry of the process. Metrics whose options name no registry
 // are registered there, and so are those of other languages in the same program
 // that use its default registry.
-func Default() *Registry { return defaultRegistry() }
+func Default() *Registry {
+	r := defaultRegistry()
+	// Not while it is made: a handler of the log may ask for it.
+	if !toldOfDefault.Swap(true) {
+		r.tellOfSegment()
+	}
+	return r
+}
+
+var toldOfDefault atomic.Bool
 
 var defaultRegistry = sync.OnceValue(func() *Registry {
 	warnOfEnvironment()
@@ -261,6 +309,7 @@ func (r *Registry) scrape(options ScrapeOptions) (*capi.Result, error) {
 		Peer:           options.Peer,
 	})
 	runtime.KeepAlive(r)
+	r.tellOfSegment()
 	if f != nil {
 		return nil, of(f)
 	}

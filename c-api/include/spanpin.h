@@ -181,7 +181,7 @@ typedef struct spanpin_registry_options {
   // Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
   spanpin_str trace_url;
   // The path of the file that holds the segment, for processes that count together and counts that outlive a process:
-  // made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
+  // made if there is none. Empty: SPANPIN_SEGMENT, otherwise the process' own memory. See spanpin_registry_take_segment_notice.
   spanpin_str segment;
   // The permission bits of that file; a file that allows more is not used. 0: 0600.
   uint32_t segment_mode;

@@ -148,7 +148,7 @@ pub struct spanpin_registry_options {
     /// Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
     trace_url: spanpin_str,
     /// The path of the file that holds the segment, for processes that count together and counts that outlive a process:
-    /// made if there is none. Empty: the process' own memory. See spanpin_registry_take_segment_notice.
+    /// made if there is none. Empty: SPANPIN_SEGMENT, otherwise the process' own memory. See spanpin_registry_take_segment_notice.
     segment: spanpin_str,
     /// The permission bits of that file; a file that allows more is not used. 0: 0600.
     segment_mode: u32,

@@ -56,6 +56,9 @@ int main(int argc, char **argv)
   REQUIRE(spanpin_histogram_view(histogram, &view) == SPANPIN_STATUS_OK);
   printf("filter %u\npolicy %u\noffer_from %g\ndraws %u\nmarks %d\n", view.filter, view.policy, view.offer_from,
          view.draws, spanpin_registry_marks_spans(bed.registry));
+  spanpin_str segment;
+  REQUIRE(spanpin_registry_segment_path(bed.registry, &segment) == SPANPIN_STATUS_OK);
+  printf("segment %.*s\n", (int)segment.len, segment.len == 0 ? "" : segment.ptr);
   for (unsigned i = 1; i <= 40; i++) {
     observe_span(histogram, 9 - i / 10.0, i);
     pass(&bed, 1000);

@@ -74,7 +74,8 @@ VARIABLES = [
     *(f"SPANPIN_EXEMPLAR_{name}" for name in
       ("POLICY", "MINIMUM_VALUE", "PROBABILITY", "ADAPTIVE", "SLOTS", "MAX_AGE", "BYTES", "KEEP_NAMES")),
     *(f"SPANPIN_{name}" for name in
-      ("TRACE_ID_LABEL", "SPAN_ID_LABEL", "TRACE_URL", "MARK_SPANS", "SCRAPER_IDENTITY")),
+      ("TRACE_ID_LABEL", "SPAN_ID_LABEL", "TRACE_URL", "MARK_SPANS", "SCRAPER_IDENTITY", "SEGMENT", "SEGMENT_MODE",
+       "SEGMENT_BYTES")),
 ]
 
 # Programs of this folder, each with the files it is made of.
@@ -154,7 +155,7 @@ def history_as_json(folder):
 
 
 # What environment.c says of each variable: (variables, lines that must be there).
-USUAL = ["check 0 ", "filter 1", "policy 1", "offer_from -inf", "draws 0", "marks 0", "held 11", "trace_url ",
+USUAL = ["check 0 ", "filter 1", "policy 1", "offer_from -inf", "draws 0", "marks 0", "segment ", "held 11", "trace_url ",
          "sees all of its own", 'memory spanpin_exemplars_dropped_total{reason="memory"} 0']
 IDS = f'trace_id="{TRACE}",span_id="{SPAN}"'
 GOOD = [
@@ -195,7 +196,12 @@ BAD = [
     ("SPANPIN_TRACE_URL", "http://t/", "{trace_id}"),
     ("SPANPIN_MARK_SPANS", "2", "true or false"),
     ("SPANPIN_SCRAPER_IDENTITY", "ip", "address, given or none"),
+    ("SPANPIN_SEGMENT_MODE", "-rw", "an octal number"),
+    ("SPANPIN_SEGMENT_MODE", "0777", "nobody execute"),
+    ("SPANPIN_SEGMENT_BYTES", "1M", "bytes"),
 ]
+# Any text names a file.
+ALWAYS_ALLOWED = {"SPANPIN_SEGMENT"}
 
 
 def answers(program, variables, *arguments):
@@ -224,7 +230,12 @@ def environment(folder):
     got = answers(program, {"SPANPIN_EXEMPLAR_SLOTS": "99", "SPANPIN_EXEMPLAR_POLICY": "x", "SPANPIN_MARK_SPANS": "1"})
     assert "SPANPIN_EXEMPLAR_POLICY" in got[0], got
     check_answers(got, ["policy 1", "held 11", "marks 1"], "three variables")
-    assert seen >= set(VARIABLES) <= {name for name, _, _ in BAD}, set(VARIABLES) - seen
+    segment = folder / "environment.spanpin"
+    got = answers(program, {"SPANPIN_SEGMENT": str(segment), "SPANPIN_SEGMENT_MODE": "0640", "SPANPIN_SEGMENT_BYTES": "262144"})
+    check_answers(got, ["check 0", f"segment {segment}", "held 11"], "a segment")
+    assert (segment.stat().st_mode & 0o777, segment.stat().st_size) == (0o640, 262144), segment.stat()
+    assert seen >= set(VARIABLES), set(VARIABLES) - seen
+    assert set(VARIABLES) - ALWAYS_ALLOWED == {name for name, _, _ in BAD}
 
 
 def explicit_options_win(folder):

@@ -10,6 +10,7 @@ use spanpin::{ErrorCode, FamilyBuilder, FamilyHandle};
 
 use crate::error::{from_core, raise};
 use crate::labels::LabelCache;
+use crate::log::segment_notices;
 use crate::options::Attached;
 use crate::registry::{Registry, default_registry};
 use crate::text::utf8;
@@ -97,6 +98,7 @@ impl<C: CoreFamily> Family<C> {
             builder = builder.max_series(most);
         }
         let core = builder.register().map_err(|error| from_core(py, &error))?;
+        segment_notices(py, &arguments.registry)?;
         let series = match labels.is_empty() {
             true => Some(core.child(&[]).map_err(|error| from_core(py, &error))?),
             false => None,

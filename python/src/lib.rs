@@ -12,6 +12,7 @@ mod gauge;
 mod histogram;
 mod history;
 mod labels;
+mod log;
 mod options;
 mod registry;
 mod slow_request;

@@ -1,11 +1,14 @@
 //! The classes `Registry` and `ScrapeResult`.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
-use spanpin::{RegistryOptions, ScrapeRequest, Scraper, ScraperIdentity};
+use spanpin::{ErrorCode, RegistryOptions, ScrapeRequest, Scraper, ScraperIdentity};
 
-use crate::error::{bad_option, from_core};
+use crate::error::{bad_option, from_core, raise};
+use crate::log::segment_notices;
 use crate::variables;
 
 /// A set of metrics that is scraped together.
@@ -24,12 +27,21 @@ use crate::variables;
 /// reports of slow requests. With `mark_spans` a span that becomes an exemplar gets
 /// the attribute `exemplar="true"`. Both hold for metrics that do not say.
 ///
+/// `segment` is the path of a file in which processes count together: the workers of a
+/// service, a program in another language, the next run. Put it on a tmpfs. "" stands
+/// for none, whatever the environment says. `segment_mode` is its permission bits
+/// (0o600), `reserve_bytes` its greatest size. Whatever is wrong with the file, the
+/// registry is made; it then counts elsewhere, as the logger "spanpin" says in one
+/// line. With `strict=True` that is a `SpanpinError`, and so is a metric that is in the
+/// file in another shape.
+///
 /// What is not given comes from the environment (`OTEL_METRICS_EXEMPLAR_FILTER` and
-/// the `SPANPIN_*` variables), read now. A variable with a bad value is ignored, and
+/// the `SPANPIN_*` variables; for `segment` also `metrics.spanpin` in the directory
+/// `PROMETHEUS_MULTIPROC_DIR`), read now. A variable with a bad value is ignored, and
 /// the logger "spanpin" warns of it once.
 ///
-/// Raises `SpanpinError` for an option that is not allowed or if the system
-/// refuses the memory.
+/// Raises `SpanpinError` for an option that is not allowed, with `strict` for a segment
+/// that cannot be used, and if the system refuses the memory.
 ///
 /// >>> registry = Registry(self_metrics=False)
 /// >>> jobs = Counter("jobs_total", "Jobs done.", registry=registry)
@@ -50,7 +62,7 @@ impl Registry {
     #[pyo3(signature = (
         *, self_metrics = true, reserve_bytes = None, exemplar_bytes = None,
         scraper_identity = None, trace_id_label = None, span_id_label = None, keep_names = None,
-        trace_url = None, mark_spans = None,
+        trace_url = None, mark_spans = None, segment = None, segment_mode = None, strict = false,
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn new(
@@ -64,7 +76,11 @@ impl Registry {
         keep_names: Option<bool>,
         trace_url: Option<&str>,
         mark_spans: Option<bool>,
+        segment: Option<PathBuf>,
+        segment_mode: Option<u32>,
+        strict: bool,
     ) -> PyResult<Self> {
+        let segment = segment.map(|path| read_path(py, path)).transpose()?;
         let found = variables::found(py)?;
         let mut options = RegistryOptions::default();
         let bad = variables::take(&mut options, &found);
@@ -80,11 +96,22 @@ impl Registry {
             keep_names: keep_names.unwrap_or(options.keep_names),
             trace_url: trace_url.unwrap_or(options.trace_url),
             mark_spans: mark_spans.unwrap_or(options.mark_spans),
+            segment: segment.as_deref().map_or(options.segment, |path| Some(path).filter(|path| !path.is_empty())),
+            segment_mode: segment_mode.unwrap_or(options.segment_mode),
+            strict,
             ..options
         };
         let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
         variables::warn(py, bad)?;
+        segment_notices(py, &core)?;
         Ok(Self { core })
+    }
+
+    /// The path of the file in which the registry counts, or `None` for one that counts in
+    /// the process' own memory. It may be one beside the file that was asked for.
+    #[getter]
+    fn segment_path(&self) -> Option<&str> {
+        self.core.segment_path()
     }
 
     /// Writes all metrics: `(content_type, body)`.
@@ -200,10 +227,18 @@ fn read_identity(py: Python<'_>, given: &str) -> PyResult<ScraperIdentity> {
     known.ok_or_else(|| bad_option(py, "scraper_identity", given, "\"address\", \"given\" or \"none\""))
 }
 
+fn read_path(py: Python<'_>, given: PathBuf) -> PyResult<String> {
+    given.into_os_string().into_string().map_err(|given| {
+        raise(py, ErrorCode::InvalidOption, &format!("segment {given:?} is not UTF-8; give the file another name"))
+    })
+}
+
 /// Renders without the interpreter lock, so that a large scrape does not hold up
 /// the threads that serve requests.
 fn render(py: Python<'_>, registry: &spanpin::Registry, request: &ScrapeRequest<'_>) -> PyResult<ScrapeResult> {
-    let scrape = py.detach(|| registry.scrape(request)).map_err(|error| from_core(py, &error))?;
+    let scrape = py.detach(|| registry.scrape(request));
+    segment_notices(py, registry)?;
+    let scrape = scrape.map_err(|error| from_core(py, &error))?;
     Ok(ScrapeResult {
         content_type: PyString::new(py, scrape.content_type()).unbind(),
         content_encoding: PyString::new(py, scrape.content_encoding()).unbind(),
@@ -215,16 +250,19 @@ fn render(py: Python<'_>, registry: &spanpin::Registry, request: &ScrapeRequest<
 #[pyfunction]
 pub(crate) fn default_registry(py: Python<'_>) -> PyResult<Py<Registry>> {
     static DEFAULT: PyOnceLock<Py<Registry>> = PyOnceLock::new();
-    let mut bad = Vec::new();
-    let registry = DEFAULT.get_or_try_init(py, || {
-        let found = variables::found(py)?;
-        let mut options = RegistryOptions::default();
-        bad = variables::take(&mut options, &found);
-        let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
-        Py::new(py, Registry { core })
-    })?;
-    let registry = registry.clone_ref(py);
+    if let Some(registry) = DEFAULT.get(py) {
+        return Ok(registry.clone_ref(py));
+    }
+    // Reading the environment runs Python code, during which another thread may fork. Were it
+    // done inside of the lock, the child would wait for ever for a thread that it does not have.
+    let found = variables::found(py)?;
+    let mut options = RegistryOptions::default();
+    let bad = variables::take(&mut options, &found);
+    let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
+    let made = Py::new(py, Registry { core })?;
+    let registry = DEFAULT.get_or_init(py, || made).clone_ref(py);
     // Not before the registry is there: a handler of the log may ask for it.
     variables::warn(py, bad)?;
+    segment_notices(py, &registry.get().core)?;
     Ok(registry)
 }

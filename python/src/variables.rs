@@ -7,19 +7,37 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use spanpin::{RegistryOptions, VARIABLES};
 
+use crate::log::warning;
 use crate::span::Swallowed;
 use crate::text::utf8;
+
+const SEGMENT: &str = "SPANPIN_SEGMENT";
+
+/// Where services that leave prometheus_client have the directory of its files.
+const MULTIPROC_DIR: &str = "PROMETHEUS_MULTIPROC_DIR";
+
+/// The segment's name in that directory. prometheus_client reads `*.db` there.
+const IN_MULTIPROC_DIR: &str = "metrics.spanpin";
 
 /// The variables that are set. They are read by `os.environ`, as Python code sees
 /// them, and not past the interpreter, while another thread of it may set one.
 pub(crate) fn found(py: Python<'_>) -> PyResult<Vec<(&'static str, String)>> {
     let environment = py.import(intern!(py, "os"))?.getattr(intern!(py, "environ"))?;
     let mut found = Vec::new();
-    for name in VARIABLES {
+    let get = |name: &str| -> PyResult<Option<String>> {
         let value = environment.call_method1(intern!(py, "get"), (name,))?;
-        if let Ok(value) = value.cast::<PyString>() {
-            found.push((name, utf8(value)?.into_owned()));
+        value.cast::<PyString>().ok().map(|value| Ok(utf8(value)?.into_owned())).transpose()
+    };
+    for name in VARIABLES {
+        if let Some(value) = get(name)? {
+            found.push((name, value));
         }
+    }
+    let says_segment = |(name, value): &(&str, String)| *name == SEGMENT && !value.trim().is_empty();
+    if !found.iter().any(says_segment)
+        && let Some(directory) = get(MULTIPROC_DIR)?.filter(|directory| !directory.trim().is_empty())
+    {
+        found.push((SEGMENT, format!("{}/{IN_MULTIPROC_DIR}", directory.trim().trim_end_matches('/'))));
     }
     Ok(found)
 }
@@ -43,13 +61,7 @@ pub(crate) fn warn(py: Python<'_>, bad: Vec<String>) -> PyResult<()> {
         warned.push(message.clone());
         // The log is the program's: it may do anything, make a registry too.
         drop(warned);
-        swallowed.ok(py, log(py, &message));
+        swallowed.ok(py, warning(py, &message));
     }
     swallowed.finish()
-}
-
-fn log(py: Python<'_>, message: &str) -> PyResult<()> {
-    let logger = py.import(intern!(py, "logging"))?.call_method1(intern!(py, "getLogger"), ("spanpin",))?;
-    logger.call_method1(intern!(py, "warning"), (message,))?;
-    Ok(())
 }

@@ -17,8 +17,9 @@ from reading import tick
 @pytest.fixture(autouse=True)
 def no_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the defaults of the developer's own environment out of the tests."""
+    others = ("OTEL_METRICS_EXEMPLAR_FILTER", "PROMETHEUS_MULTIPROC_DIR")
     for name in list(os.environ):
-        if name.startswith("SPANPIN_") or name == "OTEL_METRICS_EXEMPLAR_FILTER":
+        if name.startswith("SPANPIN_") or name in others:
             monkeypatch.delenv(name)
 
 

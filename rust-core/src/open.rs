@@ -74,7 +74,11 @@ fn check_path_and_mode(options: &RegistryOptions<'_>, path: &str) -> Result<(), 
         let text = " is no path: give that of a file, such as /dev/shm/my-service.spanpin";
         return Err(Error::quoting(ErrorCode::InvalidOption, "segment ", path, text));
     }
-    let mode = options.segment_mode;
+    check_mode(options.segment_mode)
+}
+
+/// Fails for permission bits that no segment may have.
+pub(crate) fn check_mode(mode: u32) -> Result<(), Error> {
     if mode & 0o600 != 0o600 || mode & !0o666 != 0 {
         let mut message = crate::buffer::Buffer::new();
         message.put_str("segment mode ");

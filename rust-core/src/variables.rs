@@ -4,10 +4,11 @@
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::{Adaptive, Filter, Policy};
+use crate::open::check_mode;
 use crate::registry::{RegistryOptions, ScraperIdentity};
 
 /// The names of all variables, for a binding to look up.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 17] = [
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "SPANPIN_EXEMPLAR_POLICY",
     "SPANPIN_EXEMPLAR_MINIMUM_VALUE",
@@ -22,6 +23,9 @@ pub const VARIABLES: [&str; 14] = [
     "SPANPIN_TRACE_URL",
     "SPANPIN_MARK_SPANS",
     "SPANPIN_SCRAPER_IDENTITY",
+    "SPANPIN_SEGMENT",
+    "SPANPIN_SEGMENT_MODE",
+    "SPANPIN_SEGMENT_BYTES",
 ];
 
 impl<'a> RegistryOptions<'a> {
@@ -64,6 +68,16 @@ impl<'a> RegistryOptions<'a> {
             "SPANPIN_SCRAPER_IDENTITY" => {
                 let known = named(given, &["address", "given", "none"], ScraperIdentity::from_name);
                 next.scraper_identity = known.ok_or_else(|| bad(name, given, "address, given or none"))?;
+            }
+            "SPANPIN_SEGMENT" => next.segment = Some(given),
+            "SPANPIN_SEGMENT_MODE" => {
+                let mode = u32::from_str_radix(given, 8);
+                next.segment_mode = mode.map_err(|_| bad(name, given, "an octal number, such as 0600"))?;
+                check_mode(next.segment_mode).map_err(|error| blaming(name, &error))?;
+            }
+            "SPANPIN_SEGMENT_BYTES" => {
+                let bytes = given.parse();
+                next.reserve_bytes = bytes.map_err(|_| bad(name, given, "a whole number of bytes"))?;
             }
             _ => return Ok(()),
         }
@@ -162,6 +176,9 @@ mod tests {
             "http://t/{trace_id}",
             "true",
             "given",
+            " /dev/shm/a ",
+            "0640",
+            "1048576",
         ]) {
             options.set_variable(name, value).unwrap();
         }
@@ -174,6 +191,8 @@ mod tests {
         assert_eq!((options.trace_id_label, options.span_id_label), ("traceID", "spanID"));
         assert_eq!(options.scraper_identity, ScraperIdentity::Given);
         assert_eq!(options.trace_url, "http://t/{trace_id}");
+        assert_eq!((options.segment, options.segment_mode), (Some("/dev/shm/a"), 0o640));
+        assert_eq!(options.reserve_bytes, 1 << 20);
     }
 
     #[test]
@@ -205,6 +224,21 @@ mod tests {
                 "often",
                 "environment variable SPANPIN_EXEMPLAR_PROBABILITY is \"often\": it must be a decimal number of at most 15 digits, such as 0.25",
             ),
+            (
+                "SPANPIN_SEGMENT_MODE",
+                "rw-------",
+                "environment variable SPANPIN_SEGMENT_MODE is \"rw-------\": it must be an octal number, such as 0600",
+            ),
+            (
+                "SPANPIN_SEGMENT_MODE",
+                "0755",
+                "environment variable SPANPIN_SEGMENT_MODE: segment mode 0755 is not allowed: it must let the owner read and write, and nobody execute; give 0600, or 0640",
+            ),
+            (
+                "SPANPIN_SEGMENT_BYTES",
+                "1GB",
+                "environment variable SPANPIN_SEGMENT_BYTES is \"1GB\": it must be a whole number of bytes",
+            ),
         ] {
             assert_eq!(options.set_variable(name, value).unwrap_err().message(), message);
         }
@@ -215,7 +249,7 @@ mod tests {
         assert_eq!((options.rules.filter, options.mark_spans), (Some(Filter::AlwaysOn), true));
         options.set_variable("SPANPIN_EXEMPLAR_SLOTS", "").unwrap();
         options.set_variable("SPANPIN_SOMETHING", "x").unwrap();
-        assert_eq!(options.rules.slots, None);
+        assert_eq!((options.rules.slots, options.segment, options.segment_mode), (None, None, 0o600));
         assert_eq!((options.trace_id_label, options.trace_url), ("trace_id", ""));
     }
 }

@@ -61,6 +61,9 @@ type RegistryOptions struct {
 	SpanIDLabel     string
 	KeepNames       bool
 	TraceURL        string
+	Segment         string
+	SegmentMode     uint32
+	Strict          bool
 }
 
 // NewRegistry makes a registry, to be freed with Free.
@@ -74,6 +77,11 @@ func NewRegistry(o RegistryOptions) (Registry, *Failure) {
 		trace_id_label:   str(&pin, o.TraceIDLabel),
 		span_id_label:    str(&pin, o.SpanIDLabel),
 		trace_url:        str(&pin, o.TraceURL),
+		segment:          str(&pin, o.Segment),
+		segment_mode:     C.uint32_t(o.SegmentMode),
+	}
+	if o.Strict {
+		options.strict = 1
 	}
 	if o.KeepNames {
 		options.keep_names = 1
@@ -97,6 +105,23 @@ func CheckEnvironment() *Failure {
 // MarksSpans tells whether the environment asks for spans to be marked.
 func (r Registry) MarksSpans() bool { return C.spanpin_registry_marks_spans(r.p) != 0 }
 
+// TakeSegmentNotice is a line to log about the registry's segment that was not
+// taken before; empty if there is none.
+func (r Registry) TakeSegmentNotice() (message, reason string) {
+	var notice C.spanpin_segment_notice
+	if C.spanpin_registry_take_segment_notice(r.p, &notice) != 0 {
+		return "", ""
+	}
+	return text(notice.message), text(notice.reason)
+}
+
+// SegmentPath is the file in which the registry counts; empty for its own memory.
+func (r Registry) SegmentPath() string {
+	var path C.spanpin_str
+	C.spanpin_registry_segment_path(r.p, &path)
+	return text(path)
+}
+
 // DefaultRegistry is the registry of the process, which other languages in the
 // same program share. It is never freed; it is the zero Registry when memory ran
 // out.
@@ -119,6 +144,9 @@ func str(pin *runtime.Pinner, s string) C.spanpin_str {
 	pin.Pin(data)
 	return C.spanpin_str{ptr: (*C.char)(unsafe.Pointer(data)), len: C.size_t(len(s))}
 }
+
+// text copies a string of the core's.
+func text(s C.spanpin_str) string { return C.GoStringN(s.ptr, C.int(s.len)) }
 
 // strs passes strings without copies of their text.
 func strs(pin *runtime.Pinner, list []string) (*C.spanpin_str, C.size_t) {

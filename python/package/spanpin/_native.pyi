@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final, type_check_only
 
 from typing_extensions import Self, disjoint_base
@@ -146,7 +147,12 @@ class Registry:
         keep_names: bool | None = None,
         trace_url: str | None = None,
         mark_spans: bool | None = None,
+        segment: str | PathLike[str] | None = None,
+        segment_mode: int | None = None,
+        strict: bool = False,
     ) -> Self: ...
+    @property
+    def segment_path(self) -> str | None: ...
     def scrape(
         self, accept: str = "", accept_encoding: str = "", scraper: str | None = None
     ) -> tuple[str, bytes]: ...
