@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build archive archive-cross venv test demo e2e bench loom fuzz prometheus generate format clean
+.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom fuzz prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ e2e: archive venv prometheus  ## Prometheus 3, 60 scrapes by two servers and a c
 bench: archive venv  ## side by side with the peers; writes benches/results/latest.json
 	$(VENV)/bin/python benches/run.py $(BENCH_ARGS)
 	$(VENV)/bin/python benches/cost.py
+
+quality: archive  ## which exemplars spanpin and others show; writes benches/results/quality.json. QUALITY_ARGS=--quick: a look
+	@mkdir -p build/quality
+	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC -Ibuild/c/include -o build/quality/driver.so benches/quality/driver.c build/c/lib/libspanpin.a -lpthread
+	$(CARGO) run --release -p spanpin-quality -- $(QUALITY_ARGS)
+
+quality-check: venv  ## the models of other libraries against the libraries
+	$(VENV)/bin/python benches/quality/check/run.py
 
 loom: setup  ## the models with higher bounds
 	LOOM_LONG=1 $(CARGO) test --release -p spanpin-loom
