@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build archive archive-cross venv test demo e2e bench loom fuzz prometheus generate format clean
+.PHONY: help setup build archive archive-cross venv test demo e2e bench loom fuzz fuzz-segments prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ loom: setup  ## the models with higher bounds
 
 fuzz: venv  ## random operations against the oracle
 	$(VENV)/bin/python tests/conformance/fuzz.py --count $(or $(COUNT),5000)
+
+fuzz-segments: setup  ## a million truncated, flipped and made-up segment files; COUNT=N for others
+	$(CARGO) run --release -p spanpin-cli --example fuzz-segments -- --count $(or $(COUNT),1000000)
 
 generate:  ## write the generated files anew
 	$(CARGO) xtask header
