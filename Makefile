@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom fuzz prometheus generate format clean
+.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom fuzz fuzz-segments workers prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,14 @@ quality-check: venv  ## the models of other libraries against the libraries
 loom: setup  ## the models with higher bounds
 	LOOM_LONG=1 $(CARGO) test --release -p spanpin-loom
 
+workers: venv  ## Python workers of which one is killed each second, a minute for each form of gunicorn
+	cd python && ../$(VENV)/bin/python -m pytest -q -s -m long tests/test_workers.py
+
 fuzz: venv  ## random operations against the oracle
 	$(VENV)/bin/python tests/conformance/fuzz.py --count $(or $(COUNT),5000)
+
+fuzz-segments: setup  ## a million truncated, flipped and made-up segment files; COUNT=N for others
+	$(CARGO) run --release -p spanpin-cli --example fuzz-segments -- --count $(or $(COUNT),1000000)
 
 generate:  ## write the generated files anew
 	$(CARGO) xtask header

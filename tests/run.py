@@ -153,6 +153,7 @@ SUITES = [
     python("runner", "-m", "pytest", "-q", "tests/test_run.py", count=count_pytest),
     python("readme", "-m", "pytest", "-q", "tests/readme", count=count_pytest, needs=("go", "gcc", "cargo")),
     python("deploy", "-m", "pytest", "-q", "tests/deploy", count=count_pytest),
+    python("cli", "-m", "pytest", "-q", "-rs", "tests/cli", count=count_pytest, needs=("cargo", "gcc")),
     python("e2e-short", "-m", "pytest", "-q", "-rs", "tests/e2e", count=count_pytest, needs=("go", "gcc", "cargo")),
     python("demo-checks", "-m", "pytest", "-q", "-rs", "examples/shop", count=count_pytest),
     Suite("demo", ["python3", "examples/shop/demo.py", "--once"], needs=("go", "gcc", "cargo")),

@@ -178,7 +178,7 @@ impl Core {
 
     /// The records from the one at `from` back to the one before `until`, newest first, and whether the walk met its
     /// end.
-    fn places(&self, from: u64, until: u64) -> Result<(Pushed<Offset>, bool), Error> {
+    pub(crate) fn places(&self, from: u64, until: u64) -> Result<(Pushed<Offset>, bool), Error> {
         // The walk ends at the tail at the latest: a crafted list could loop.
         let most = self.header.tail.load(Ordering::Relaxed) >> 6;
         let mut places = Pushed::new();

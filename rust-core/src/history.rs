@@ -26,6 +26,19 @@ impl Series {
         Ok(all)
     }
 
+    /// How many exemplars the series' rings hold.
+    #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+    pub(crate) fn count_exemplars(&self) -> Result<usize, Error> {
+        let mut count = 0_usize;
+        for bucket in 0..self.gates().len() {
+            self.each_in_ring(bucket, |_, _| {
+                count = count.saturating_add(1);
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
     /// Calls `take` with each whole exemplar in a bucket's ring and the words of its labels, in no order.
     fn each_in_ring(
         &self,

@@ -85,6 +85,8 @@ pub use crate::handles::{Counter, CounterFamily, FamilyHandle, Gauge, GaugeFamil
 pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
 pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub use crate::segment::copy::{FamilyFacts, Look, Marks, SegmentCopy, SegmentFacts};
 pub use crate::segment::problem::{SegmentNotice, SegmentReason};
 pub use crate::snapshot::{Exemplar, FamilySnapshot, SeriesSnapshot, Snapshot, Value};
 pub use crate::tally::DropReason;

@@ -130,7 +130,7 @@ fn in_file(options: &RegistryOptions<'_>, path: &str, birth: Birth) -> Result<Sh
     Ok(core)
 }
 
-fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<Shared<Core>, Error> {
+pub(crate) fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<Shared<Core>, Error> {
     let settings = Settings {
         exemplar_bytes: options.exemplar_bytes as u64,
         self_metrics: options.self_metrics,
@@ -151,7 +151,7 @@ fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<Shared<Core>
 }
 
 /// Every gate of every series, with the number of slots that its ring has.
-fn for_each_gate(core: &Core, mut what: impl FnMut(usize, &Gate)) {
+pub(crate) fn for_each_gate(core: &Core, mut what: impl FnMut(usize, &Gate)) {
     for family in core.families.iter() {
         for series in family.series.iter() {
             series.gates().iter().for_each(|gate| what(family.rules.slots, gate));
@@ -160,7 +160,7 @@ fn for_each_gate(core: &Core, mut what: impl FnMut(usize, &Gate)) {
 }
 
 /// Fails if a bucket has seen a window that is still to come: it would take no exemplar for a long time.
-fn check_windows(core: &Core) -> Result<(), Error> {
+pub(crate) fn check_windows(core: &Core) -> Result<(), Error> {
     let mut greatest = 0;
     for_each_gate(core, |_, gate| greatest = greatest.max(epoch_of(gate.head.load(Ordering::Relaxed))));
     // After the heads: others may close windows meanwhile.

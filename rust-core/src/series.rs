@@ -120,6 +120,12 @@ impl Series {
         Offset::from_lines(self.place)
     }
 
+    /// Where the cells lie.
+    #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+    pub(crate) fn cells_place(&self) -> Offset {
+        SeriesText::gates_after(self.place(), self.values_len()).plus(gates_bytes(self.gates().len()) as u64)
+    }
+
     pub(crate) fn is_overflow(&self) -> bool {
         self.values_len & OVERFLOW != 0
     }

@@ -13,7 +13,8 @@ use crate::buffer::Buffer;
 use crate::clock;
 use crate::core::{Core, WINDOW_LEAST_MS};
 use crate::error::{Error, ErrorCode};
-use crate::exemplar::{Scraper, scrapers};
+use crate::exemplar::Scraper;
+use crate::exemplar::scrapers::{self, Turn};
 use crate::family::Family;
 use crate::memory::out_of_memory;
 use crate::negotiate::{Format, Negotiated, accepts_gzip, negotiate};
@@ -87,10 +88,7 @@ pub(crate) fn scrape(core: &Core, request: &ScrapeRequest<'_>) -> Result<Scrape,
 /// Answers a scrape with lines of others first.
 pub(crate) fn scrape_after(core: &Core, request: &ScrapeRequest<'_>, before: &[u8]) -> Result<Scrape, Error> {
     let started_ns = clock::mono_ns();
-    let deadline_ns = match request.deadline_ms {
-        0 => u64::MAX,
-        ms => started_ns.saturating_add(u64::from(ms).saturating_mul(1_000_000)),
-    };
+    let deadline_ns = deadline_ns(request, started_ns);
     let negotiated = negotiate(request.accept);
     core.take_up_new_records();
     let mut body = Buffer::new();
@@ -112,6 +110,27 @@ pub(crate) fn scrape_after(core: &Core, request: &ScrapeRequest<'_>, before: &[u
     Ok(Scrape { negotiated, gzipped, body })
 }
 
+/// Answers a scrape from a copy of a segment. `now_ms` is the real time, by which the scraper's beat is judged; no window
+/// is closed, and nothing is compressed.
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub(crate) fn scrape_copy(core: &Core, request: &ScrapeRequest<'_>, now_ms: u64) -> Result<Scrape, Error> {
+    let deadline_ns = deadline_ns(request, clock::mono_ns());
+    let negotiated = negotiate(request.accept);
+    let turn =
+        (negotiated.format == Format::OpenMetrics1).then(|| scrapers::join(&core.header, request.scraper, now_ms));
+    let mut body = Buffer::new();
+    put_families(core, request, negotiated.format, turn, &mut body, deadline_ns)?;
+    body.finish().map_err(|_| out_of_memory())?;
+    Ok(Scrape { negotiated, gzipped: false, body })
+}
+
+fn deadline_ns(request: &ScrapeRequest<'_>, started_ns: u64) -> u64 {
+    match request.deadline_ms {
+        0 => u64::MAX,
+        ms => started_ns.saturating_add(u64::from(ms).saturating_mul(1_000_000)),
+    }
+}
+
 fn put_exposition(
     core: &Core,
     request: &ScrapeRequest<'_>,
@@ -128,6 +147,19 @@ fn put_exposition(
     // A format without exemplars closes no window and leaves no mark.
     let turn = (format == Format::OpenMetrics1)
         .then(|| scrapers::begin(&core.header, who, now_ms, WINDOW_LEAST_MS, || clock::mono_ns() / 1_000_000));
+    put_families(core, request, format, turn, body, deadline_ns)
+}
+
+/// Writes what a scrape is shown at its turn, up to the end of the exposition.
+fn put_families(
+    core: &Core,
+    request: &ScrapeRequest<'_>,
+    format: Format,
+    turn: Option<Turn>,
+    body: &mut Buffer,
+    deadline_ns: u64,
+) -> Result<(), Error> {
+    let now_ms = core.clock.mono_ms();
     let mut reading = Reading::new();
     let mut since_look = 0_u32;
     let mut late = false;

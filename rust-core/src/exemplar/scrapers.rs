@@ -125,6 +125,14 @@ pub(crate) fn begin(header: &Header, who: Scraper, now_ms: u64, least_ms: u64, r
     Turn { open, lo, entry }
 }
 
+/// The turn of a scraper of a copy, whose table nobody else uses: no window is closed.
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub(crate) fn join(header: &Header, who: Scraper, now_ms: u64) -> Turn {
+    let open = header.window.epoch.load(Ordering::Relaxed);
+    let (lo, entry) = lower(header, who, open, now_ms);
+    Turn { open, lo, entry }
+}
+
 /// The turn of a reader that closes no window and leaves no mark.
 pub(crate) fn look(header: &Header) -> Turn {
     let open = header.window.epoch.load(Ordering::Relaxed);

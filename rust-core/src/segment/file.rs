@@ -27,7 +27,7 @@ const RETRY_MS: u64 = 1000;
 /// Opening and making alternate so often at most while others make and remove the file.
 const TRIES: u32 = 8;
 /// The words of the header that are looked at before anything is mapped.
-const START_WORDS: usize = 16;
+pub(super) const START_WORDS: usize = 16;
 
 /// File systems that cannot hold a segment, by their number in the system's headers: memory shared over a network is
 /// not one memory, and where writing takes new space a full disk ends the process.
@@ -284,6 +284,14 @@ fn check_start(file: &File) -> Result<u64, Fault> {
     if got < bytes.len() {
         return damaged("it is too short for a segment");
     }
+    // After the header was read, because the file only grows.
+    let file_bytes = file.status().map_or(0, |status| status.bytes);
+    check_header(&bytes, file_bytes)
+}
+
+/// Looks at the first words of a file of `file_bytes` bytes. Returns the greatest size of the segment.
+pub(super) fn check_header(bytes: &[u8; START_WORDS * 8], file_bytes: u64) -> Result<u64, Fault> {
+    let damaged = |cause| Err(Fault::new(SegmentReason::Damaged, cause));
     let mut words = [0_u64; START_WORDS];
     let (chunks, _) = bytes.as_chunks::<8>();
     for (word, chunk) in words.iter_mut().zip(chunks) {
@@ -297,7 +305,7 @@ fn check_start(file: &File) -> Result<u64, Fault> {
     if word(offset_of!(Header, byte_order)) != BYTE_ORDER {
         return Err(Fault::new(SegmentReason::Layout, "it was made on a machine of the other byte order"));
     }
-    let (version, header_bytes) = halves(&bytes, offset_of!(Header, layout_version));
+    let (version, header_bytes) = halves(bytes, offset_of!(Header, layout_version));
     if version != LAYOUT_VERSION {
         let mut cause = Buffer::new();
         cause.put_str("it has layout version ");
@@ -319,12 +327,11 @@ fn check_start(file: &File) -> Result<u64, Fault> {
     }
     let reserved = word(offset_of!(Header, reserved_bytes));
     let (tail, allocated) = (word(offset_of!(Header, tail)), word(offset_of!(Header, allocated)));
-    let bytes = file.status().map_or(0, |status| status.bytes);
     let line = LINE as u64;
     let sizes_fit = (LEAST_BYTES as u64..=MOST_BYTES).contains(&reserved)
-        && (header_bytes as u64..=bytes).contains(&tail)
-        && (tail..=bytes).contains(&allocated)
-        && bytes <= reserved
+        && (u64::from(header_bytes)..=file_bytes).contains(&tail)
+        && (tail..=file_bytes).contains(&allocated)
+        && file_bytes <= reserved
         && [reserved, tail].iter().all(|n| n.is_multiple_of(line));
     if !sizes_fit {
         return damaged("it is shorter than its header says, or its sizes contradict each other");

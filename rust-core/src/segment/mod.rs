@@ -2,6 +2,8 @@
 //!
 //! Inside it there are offsets, never pointers, and every one of them is read through [`Segment::at`], which checks it.
 
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub(crate) mod copy;
 #[cfg_attr(not(all(target_os = "linux", not(miri))), path = "no_file.rs")]
 mod file;
 mod heap;

@@ -241,6 +241,12 @@ impl Segment {
         })
     }
 
+    /// Bytes of the label values that a series' record claims to have.
+    #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+    pub(crate) fn text_bytes(&self, place: Offset) -> Option<u64> {
+        Some(self.series_record(place)?.place.load(Ordering::Relaxed) >> 32)
+    }
+
     pub(crate) fn family_record(&self, place: Offset) -> Option<&FamilyRecord> {
         self.handed_out(place, size_of::<FamilyRecord>() as u64)?;
         self.one(place)
