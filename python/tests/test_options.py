@@ -53,7 +53,9 @@ class TestProbability:
         latency = Histogram("latency", "Help.", buckets=[], probability=part, registry=registry)
         for number in range(50):
             latency.observe(number + 1, trace=SAMPLED)
-        assert dropped(registry, "filter") == 50 - kept
+        # Zero offers nothing at all.
+        assert value(registry, "spanpin_exemplars_offered_total") == kept
+        assert dropped(registry, "filter") == 0
         assert value(registry, "spanpin_exemplars_admitted_total") == kept
 
     def test_a_part(self, registry: Registry) -> None:

@@ -110,8 +110,8 @@ impl<'a, F: FamilyHandle> FamilyBuilder<'a, F> {
     }
 
     /// A function that decides about offers: true keeps one. It is called with the value and the span of what would be
-    /// written otherwise, in the observing thread. It may observe in turn; what it observes in families that have a filter or a
-    /// source of labels themselves is only counted. What it refuses is counted as dropped by `filter`; a panic refuses.
+    /// written otherwise, in the observing thread. It may observe in turn, also here; eight deep no function is
+    /// asked any more, and what is observed is only counted. What it refuses is counted as dropped by `filter`; a panic refuses.
     /// Explicit exemplars are not shown to it.
     pub fn exemplar_filter(self, keep: impl Fn(f64, TraceContext) -> bool + Send + Sync + 'static) -> Self {
         self.hook(|hooks| hooks.set_filter(keep))

@@ -116,9 +116,10 @@ fn checked_threshold(threshold: f64) -> Result<f64, Error> {
 /// Calls a function of the user's: nothing if it panicked.
 #[cfg(feature = "std")]
 pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Option<R> {
-    let outer = INSIDE.replace(true);
+    let outer = DEPTH.get();
+    DEPTH.set(outer.saturating_add(1));
     let answer = std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).ok();
-    INSIDE.set(outer);
+    DEPTH.set(outer);
     answer
 }
 
@@ -130,19 +131,23 @@ pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Option<R> {
 
 #[cfg(feature = "std")]
 std::thread_local! {
-    /// Whether this thread is in a function of the user's.
-    static INSIDE: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+    /// How many functions of the user's this thread is in.
+    static DEPTH: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
 }
 
-/// Whether this thread is in a function of the user's; without std nobody knows.
+/// Functions that observe may lead to one another so deep.
 #[cfg(feature = "std")]
-pub(crate) fn is_inside() -> bool {
-    INSIDE.get()
+const DEPTH_MOST: u32 = 8;
+
+/// Whether this thread is so deep in functions of the user's that no further one is asked.
+#[cfg(feature = "std")]
+pub(crate) fn is_too_deep() -> bool {
+    DEPTH.get() >= DEPTH_MOST
 }
 
-/// Whether this thread is in a function of the user's; without std nobody knows.
+/// Without std nobody knows how deep a thread is.
 #[cfg(not(feature = "std"))]
-pub(crate) fn is_inside() -> bool {
+pub(crate) fn is_too_deep() -> bool {
     false
 }
 

@@ -7,7 +7,7 @@ use super::ring::{Age, Now, Outcome, Ring, advance_head, beats};
 use super::rules::Adaptive;
 use super::{Filter, scrapers};
 use crate::core::{BUDGET, WINDOW_MOST_MS};
-use crate::hooks::{Hooks, SlowRequest, guarded, is_inside};
+use crate::hooks::{Hooks, SlowRequest, guarded, is_too_deep};
 use crate::segment::layout::Gate;
 use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -176,7 +176,7 @@ impl Series {
             return false;
         }
         // A function that observes where it is asked itself would be asked again, without end.
-        if hooks.is_some_and(Hooks::is_asked) && is_inside() {
+        if hooks.is_some_and(Hooks::is_asked) && is_too_deep() {
             return false;
         }
         if let Some(filter) = hooks.and_then(|hooks| hooks.filter.as_ref()) {
