@@ -4,6 +4,7 @@
 mod doctored;
 mod history;
 mod judge;
+mod memory_limit;
 mod oracle;
 mod recorder;
 mod table;
