@@ -81,4 +81,12 @@ fn beyond_the_limit_rings_are_refused_and_observations_go_on() {
     });
     assert_eq!(kept, RINGS);
     assert_eq!(own(&fourth, "spanpin_exemplars_dropped_total{reason=\"memory\"}"), 300);
+
+    // 64 MiB unless told otherwise, to the ring.
+    const MOST: usize = (64 << 20) / RING;
+    drop((fourth, shared));
+    let usual = Registry::new().unwrap();
+    let family = usual.histogram("h", "").labels(&["n"]).bounds(&[]).max_series(100_000).register().unwrap();
+    assert_eq!(observe(&family, MOST + 1000, &[]), MOST);
+    assert_eq!(own(&usual, "spanpin_exemplars_dropped_total{reason=\"memory\"}"), 1000);
 }

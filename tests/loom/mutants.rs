@@ -72,6 +72,65 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
             ("slot", "sum == check_of(self.place, expected, ", "sum == check_of(self.place, expected & !BUSY, "),
         ],
     ),
+    (
+        "claim_stored",
+        &[(
+            "slot",
+            "self.parts().0.compare_exchange(seen, mine | BUSY, Ordering::AcqRel, Ordering::Relaxed).is_ok()",
+            "self.parts().0.store(mine | BUSY, Ordering::Release);\n        seen != u64::MAX",
+        )],
+    ),
+    (
+        "publish_stored",
+        &[(
+            "slot",
+            "admission.compare_exchange(mine | BUSY, mine, Ordering::Release, Ordering::Relaxed).is_ok()",
+            "admission.store(mine, Ordering::Release);\n        mine != 0",
+        )],
+    ),
+    (
+        "give_up_stored",
+        &[(
+            "slot",
+            "let _ = self.parts().0.compare_exchange(mine | BUSY, 0, Ordering::Relaxed, Ordering::Relaxed);",
+            "self.parts().0.store(0, Ordering::Relaxed);",
+        )],
+    ),
+    // The head.
+    ("tie_admitted", &[("ring", "if candidate <= seen | LOW_BITS {", "if candidate < seen {")]),
+    (
+        "head_stored",
+        &[(
+            "ring",
+            "        match head.compare_exchange(seen, candidate, Ordering::Relaxed, Ordering::Relaxed) {\n            \
+             Ok(_) => return true,",
+            "        match Ok::<(), u64>(head.store(candidate, Ordering::Relaxed)) {\n            \
+             Ok(_) => return true,",
+        )],
+    ),
+    (
+        "head_tried_once",
+        &[(
+            "ring",
+            "            Ok(_) => return true,\n            Err(now) => seen = now,",
+            "            Ok(_) => return true,\n            Err(now) => {\n                seen = now;\n                \
+             return false;\n            }",
+        )],
+    ),
+    (
+        "explicit_stored",
+        &[(
+            "ring",
+            "        match head.compare_exchange(seen, candidate, Ordering::Relaxed, Ordering::Relaxed) {\n            \
+             Ok(_) => return Some(candidate),",
+            "        match Ok::<(), u64>(head.store(candidate, Ordering::Relaxed)) {\n            \
+             Ok(_) => return Some(candidate),",
+        )],
+    ),
+    (
+        "explicit_not_numbered",
+        &[("ring", "if epoch_of(seen) == epoch { priority_of(seen).max(SHUT) } else { SHUT }", "SHUT")],
+    ),
     // The stamp.
     (
         "stamp_without_acquire",
@@ -100,6 +159,10 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
             ("ring", "if let Some(victim) = free {", "if let (Some(victim), 0) = (free, open_count) {"),
             ("ring", "if open_count >= 2 {", "if open_count >= 1 {"),
         ],
+    ),
+    (
+        "winner_taken",
+        &[("ring", "open_least = open_least.min(admission);", "open_least = admission.max(open_least % u64::MAX);")],
     ),
     ("beaten_unseen", &[("ring", "if admission > candidate {", "if admission == u64::MAX {")]),
     (

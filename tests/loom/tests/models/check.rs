@@ -6,20 +6,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-/// Executions after which a model ends in the usual run.
+/// Executions after which a model ends in the usual run, if it does not say less.
 const USUAL: usize = 100_000;
 /// What a model with a raised bound may take.
 const LONG: Duration = Duration::from_secs(300);
 
-/// A model that was built: what loom repeats, and how often it may preempt a thread.
+/// A model that was built: what loom repeats, how often it may preempt a thread, and after how many executions it ends
+/// in the usual run.
 pub(crate) struct Model {
-    pub(crate) preemptions: usize,
-    pub(crate) body: Box<dyn Fn() + Send + Sync>,
+    preemptions: usize,
+    most: usize,
+    body: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Model {
     pub(crate) fn new(preemptions: usize, body: impl Fn() + Send + Sync + 'static) -> Self {
-        Model { preemptions, body: Box::new(body) }
+        Model { preemptions, most: USUAL, body: Box::new(body) }
+    }
+
+    /// The same, ending earlier.
+    pub(crate) fn at_most(self, most: usize) -> Self {
+        Model { most, ..self }
     }
 }
 
@@ -51,7 +58,7 @@ fn run(model: Model, extra: usize) -> u64 {
     if extra > 0 {
         builder.max_duration = Some(LONG);
     } else {
-        builder.max_permutations = Some(USUAL);
+        builder.max_permutations = Some(model.most);
     }
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
@@ -64,10 +71,10 @@ fn run(model: Model, extra: usize) -> u64 {
 /// its number and lets a model run for five minutes.
 pub(crate) fn holds(name: &str, model: Model) {
     let extra = std::env::var("LOOM_LONG").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let start = Instant::now();
+    let (start, most) = (Instant::now(), model.most);
     let runs = run(model, extra);
     let took = start.elapsed();
-    let cut_short = if extra > 0 { took >= LONG } else { runs as usize + 1 >= USUAL };
+    let cut_short = if extra > 0 { took >= LONG } else { runs as usize + 1 >= most };
     let extent = if cut_short { "the first" } else { "all" };
     println!("{name}: holds in {extent} {runs} executions, {:.1} s", took.as_secs_f64());
 }

@@ -8,6 +8,7 @@ mod sets {
     include!(concat!(env!("OUT_DIR"), "/models.rs"));
 }
 
+mod against_two;
 mod check;
 mod records;
 mod ring;

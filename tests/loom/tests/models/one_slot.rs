@@ -122,3 +122,37 @@ pub(crate) fn slot_at_rest() -> Model {
         assert!(reader.join().unwrap(), "unreadable at rest");
     })
 }
+
+/// Two readers of a slot that is written, published, and written again. None reads anything torn; none that knows of
+/// the last publication fails to read it, and none goes back to the first.
+pub(crate) fn slot_two_readers() -> Model {
+    Model::new(1, || {
+        let one = OneSlot::new();
+        let writers = [16, 32].map(|a| {
+            let one = Arc::clone(&one);
+            thread::spawn(move || {
+                if if a == 16 { one.slot().claim(0, 16) } else { one.slot().claim(16, 32) } {
+                    one.write(a, false);
+                }
+            })
+        });
+        let readers = [(); 2].map(|()| {
+            let one = Arc::clone(&one);
+            thread::spawn(move || {
+                let known = one.slot().admission_acquire();
+                (known, one.read(false))
+            })
+        });
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        for reader in readers {
+            match reader.join().unwrap() {
+                (_, Err(torn)) => panic!("{torn}"),
+                (32, read) => assert_eq!(read, Ok(Some(32)), "unreadable at rest"),
+                _ => {}
+            }
+        }
+    })
+    .at_most(40_000)
+}

@@ -106,6 +106,10 @@ mod breaks {
         next_best_fallback in concurrent: "step back";
         open_window_shown in concurrent: "not closed";
         age_ignored in concurrent: "too old";
+        claim_stored in concurrent: "step back";
+        publish_stored in concurrent: "step back";
+        give_up_stored in concurrent: "step back";
+        winner_taken in concurrent: "step back";
         dead_writer_kept in concurrent: "no recovery";
         marks_ignored in one_after_another: "not the best";
         later_dominates in one_after_another: "not the best";
