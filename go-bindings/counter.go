@@ -62,6 +62,7 @@ func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
 		}
 		c := &Counter{handle: handle, registry: f.registry}
 		c.series = segment.Counter{Series: f.series(view)}
+		c.series.Source = handle.Series()
 		c.offers.of(f.rules, handle.Series(), values, view.Overflow)
 		return c, view, nil
 	}

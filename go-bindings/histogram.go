@@ -78,6 +78,7 @@ func NewHistogramVec(o HistogramOpts, labelNames []string) (*HistogramVec, error
 		}
 		h := &Histogram{handle: handle, registry: f.registry}
 		h.series = segment.NewHistogram(f.series(view), search)
+		h.series.Source = handle.Series()
 		h.offers.of(f.rules, handle.Series(), values, view.Overflow)
 		return h, view, nil
 	}
@@ -144,7 +145,9 @@ func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 		slow := v > h.series.SlowFrom
 		old := way.Count()
 		worth := way.Passes(v, old) || slow
-		way.Sum(v)
+		if !way.Sum(v) {
+			h.series.SumAgain(v)
+		}
 		if worth {
 			h.takeCtx(ctx, bucket, v, old)
 		}
@@ -167,7 +170,9 @@ func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) 
 		slow := v > h.series.SlowFrom
 		old := way.Count()
 		worth := way.Passes(v, old) || slow
-		way.Sum(v)
+		if !way.Sum(v) {
+			h.series.SumAgain(v)
+		}
 		if worth {
 			h.takeTrace(trace, extra, bucket, v, old)
 		}
@@ -190,7 +195,9 @@ func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
 		slow := v > h.series.SlowFrom
 		old := way.Count()
 		worth := way.Passes(v, old) || slow
-		way.Sum(v)
+		if !way.Sum(v) {
+			h.series.SumAgain(v)
+		}
 		if worth {
 			h.takeTraceparent(traceparent, bucket, v, old)
 		}

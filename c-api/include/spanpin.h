@@ -315,6 +315,19 @@ typedef struct spanpin_series_view {
   double offer_from;
 } spanpin_series_view;
 
+// Striped cells: stripes sets of the cells of a series. A thread counts in the set whose number is the upper bits of
+// (what tells the thread apart + salt) * 0x9E3779B97F4A7C15. Valid as long as the registry.
+typedef struct spanpin_stripes {
+  // The first cell of the first set.
+  void *cells;
+  // Bytes from one set to the next.
+  uint32_t stripe_bytes;
+  // How many sets there are, a power of two.
+  uint32_t stripes;
+  // Tells this process from others on the segment.
+  uint64_t salt;
+} spanpin_stripes;
+
 // What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
 // Exemplars are shown once to each scraper, so tell them apart: with a name of your own in scraper, or by the last
 // four fields, from the HTTP request.
@@ -601,6 +614,15 @@ spanpin_status spanpin_histogram_observe_exemplar(const spanpin_histogram *histo
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 spanpin_status spanpin_histogram_view(const spanpin_histogram *histogram, spanpin_series_view *out);
 
+// The striped cells of the histogram, for languages that count without a call. A series has them once its updates kept meeting
+// one another; they count beside the cells of the view, for ever, and a reader adds all of them, the view's first. wish:
+// 0 those that there are; 1 some, because the caller's updates keep meeting others in the view's cells; 2 another salt,
+// because they do in a stripe. Threads: any, without a lock. Allocates: in the segment only. Returns: 1 if *out was
+// written; 0 if there are none, or for NULL. Since: 0.1.
+int32_t spanpin_histogram_stripes(const spanpin_histogram *histogram,
+                                  uint32_t wish,
+                                  spanpin_stripes *out);
+
 // Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the
 // bucket's gate, the budget and the filters. seed is the bucket's count before. Ids are big-endian numbers: bytes 0 to 7
 // and 8 to 15 of the trace id, the 8 bytes of the span id. Ids of zero and a bucket that does not exist are ignored.
@@ -699,6 +721,15 @@ spanpin_status spanpin_counter_add_exemplar(const spanpin_counter *counter,
 // Where the counter's words lie, for languages that count without a call. Threads: any. Allocates: never.
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 spanpin_status spanpin_counter_view(const spanpin_counter *counter, spanpin_series_view *out);
+
+// The striped cells of the counter, for languages that count without a call. A series has them once its updates kept meeting
+// one another; they count beside the cells of the view, for ever, and a reader adds all of them, the view's first. wish:
+// 0 those that there are; 1 some, because the caller's updates keep meeting others in the view's cells; 2 another salt,
+// because they do in a stripe. Threads: any, without a lock. Allocates: in the segment only. Returns: 1 if *out was
+// written; 0 if there are none, or for NULL. Since: 0.1.
+int32_t spanpin_counter_stripes(const spanpin_counter *counter,
+                                uint32_t wish,
+                                spanpin_stripes *out);
 
 // Offers the span of an addition that the caller has made in the segment itself, after it has looked at the gate, the
 // budget and the filters. seed is the number of additions of this form before. Ids are big-endian numbers: bytes 0 to 7

@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use spanpin::buffer::filled;
-use spanpin::raw::{Family, Series};
+use spanpin::raw::{Family, Series, StripesWish};
 use spanpin::{Error, ErrorCode, Exemplar, Registry};
 
 use crate::exemplar::spanpin_trace_context;
@@ -520,5 +520,38 @@ impl spanpin_series_view {
             draws: view.draws.into(),
             offer_from: view.offer_from,
         }
+    }
+}
+
+/// Striped cells: `stripes` sets of the cells of a series. A thread counts in the set whose number is the upper bits of
+/// (what tells the thread apart + salt) * 0x9E3779B97F4A7C15. Valid as long as the registry.
+#[repr(C)]
+pub struct spanpin_stripes {
+    /// The first cell of the first set.
+    pub(crate) cells: *mut c_void,
+    /// Bytes from one set to the next.
+    pub(crate) stripe_bytes: u32,
+    /// How many sets there are, a power of two.
+    pub(crate) stripes: u32,
+    /// Tells this process from others on the segment.
+    pub(crate) salt: u64,
+}
+
+impl spanpin_stripes {
+    /// The stripes of a series, if there are some, after a wish by its number.
+    pub(crate) fn of(series: &Series, wish: u32) -> Option<Self> {
+        let wish = match wish {
+            0 => StripesWish::Known,
+            1 => StripesWish::Any,
+            2 => StripesWish::Other,
+            _ => return None,
+        };
+        let view = series.stripes_view(wish)?;
+        Some(Self {
+            cells: view.cells.cast_mut(),
+            stripe_bytes: view.stripe_bytes,
+            stripes: view.stripes,
+            salt: view.salt,
+        })
     }
 }

@@ -6,7 +6,7 @@ use spanpin::Kind;
 
 use crate::boundary::{
     Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
-    spanpin_series_view, spanpin_str,
+    spanpin_series_view, spanpin_str, spanpin_stripes,
 };
 use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
 use crate::family::series;
@@ -143,6 +143,22 @@ pub extern "C" fn spanpin_histogram_view(
         Ok(())
     };
     done(view(), None)
+}
+
+/// The striped cells of the histogram, for languages that count without a call. A series has them once its updates kept meeting
+/// one another; they count beside the cells of the view, for ever, and a reader adds all of them, the view's first. `wish`:
+/// 0 those that there are; 1 some, because the caller's updates keep meeting others in the view's cells; 2 another salt,
+/// because they do in a stripe. Threads: any, without a lock. Allocates: in the segment only. Returns: 1 if `*out` was
+/// written; 0 if there are none, or for NULL. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_histogram_stripes(
+    histogram: Option<&spanpin_histogram>,
+    wish: u32,
+    out: Out<'_, spanpin_stripes>,
+) -> i32 {
+    let (Some(histogram), Some(out)) = (histogram, out) else { return 0 };
+    let found = spanpin_stripes::of(&histogram.core, wish);
+    found.map(|stripes| out.write(stripes)).is_some().into()
 }
 
 /// Offers the span of an observation that the caller has counted in the segment itself, after it has looked at the

@@ -69,6 +69,7 @@ mod segment;
 mod series;
 mod shape;
 mod snapshot;
+mod stripes;
 mod sync;
 mod tally;
 mod trace;

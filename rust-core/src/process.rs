@@ -46,40 +46,78 @@ pub(crate) fn add_within(number: &AtomicU64, by: u64, most: u64) -> bool {
     number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
 }
 
+/// What a process remembers and its children of fork do not: zero in both words until then.
+#[cfg(all(target_os = "linux", not(miri)))]
+struct OfProcess {
+    generation: AtomicU64,
+    salt: AtomicU64,
+}
+
+#[cfg(all(target_os = "linux", not(miri)))]
+impl OfProcess {
+    /// Nothing where the kernel does not wipe pages.
+    #[inline]
+    fn get() -> Option<&'static OfProcess> {
+        use crate::sync::atomic::AtomicPtr;
+
+        static PAGE: AtomicPtr<OfProcess> = AtomicPtr::new(core::ptr::null_mut());
+
+        #[cold]
+        fn first() -> *mut OfProcess {
+            let page = wiped_on_fork();
+            if page.is_null() {
+                return page;
+            }
+            // A lost race leaks one page, once per process.
+            let known = PAGE.compare_exchange(core::ptr::null_mut(), page, Ordering::Relaxed, Ordering::Relaxed);
+            known.map_or_else(|other| other, |_| page)
+        }
+
+        let mut page = PAGE.load(Ordering::Relaxed);
+        if page.is_null() {
+            page = first();
+        }
+        // SAFETY: null, or a page that is mapped for ever, readable and writable, aligned to its size.
+        unsafe { page.as_ref() }
+    }
+}
+
 /// A number that differs between a process and the children it forks. Never zero. Where the kernel does not wipe a page
 /// it is the process id, which slow paths only ask for.
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) fn fork_generation() -> u64 {
-    use crate::sync::atomic::AtomicPtr;
-
-    static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(core::ptr::null_mut());
     static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
-    let mut page = PAGE.load(Ordering::Relaxed);
-    if page.is_null() {
-        page = wiped_on_fork();
-        if page.is_null() {
-            // SAFETY: getpid has no preconditions.
-            return u64::from(unsafe { libc::getpid() }.unsigned_abs());
-        }
-        // A lost race leaks one page, once per process.
-        if let Err(other) = PAGE.compare_exchange(core::ptr::null_mut(), page, Ordering::Relaxed, Ordering::Relaxed) {
-            page = other;
-        }
-    }
-    // SAFETY: the page is mapped for ever, readable and writable, aligned to its size.
-    let word = unsafe { &*page };
+    let Some(process) = OfProcess::get() else {
+        // SAFETY: getpid has no preconditions.
+        return u64::from(unsafe { libc::getpid() }.unsigned_abs());
+    };
+    set_once(&process.generation, || GENERATIONS.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+}
+
+/// A number that tells this process from others that use the same segment; `fresh` gives one, at the first call. Never
+/// zero. Where the kernel does not wipe a page it is as `fork_generation`.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[inline]
+pub(crate) fn salt(fresh: impl FnOnce() -> u64) -> u64 {
+    OfProcess::get().map_or_else(fork_generation, |process| set_once(&process.salt, fresh))
+}
+
+/// The word, which is given a number other than zero if it has none.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[inline]
+fn set_once(word: &AtomicU64, fresh: impl FnOnce() -> u64) -> u64 {
     let seen = word.load(Ordering::Relaxed);
     if seen != 0 {
         return seen;
     }
-    let fresh = GENERATIONS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    let fresh = fresh().max(1);
     word.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|other| other, |_| fresh)
 }
 
 /// A page that reads as zero in a child of fork, or null.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn wiped_on_fork() -> *mut AtomicU64 {
+fn wiped_on_fork() -> *mut OfProcess {
     // SAFETY: sysconf has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     let size = usize::try_from(size).unwrap_or(4096);
@@ -112,6 +150,12 @@ pub(crate) fn fork_generation() -> u64 {
     {
         1
     }
+}
+
+/// A number that tells this process from others, as `fork_generation`.
+#[cfg(any(not(target_os = "linux"), miri))]
+pub(crate) fn salt(_: impl FnOnce() -> u64) -> u64 {
+    fork_generation()
 }
 
 /// A lock for slow paths: registration, a new series. It carries the fork generation of its holder, so that a child

@@ -8,6 +8,7 @@ pub use crate::family::Family;
 pub use crate::hooks::Hooks;
 pub use crate::labels::{LabelList, check_baggage_key};
 pub use crate::series::Series;
+pub use crate::stripes::{StripesView, StripesWish};
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::error::Error;
@@ -18,6 +19,7 @@ use crate::memory::out_of_memory;
 use crate::register::FamilySpec;
 use crate::registry::Registry;
 use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
+use crate::segment::stripes::{STRIPES, stripe_words};
 use crate::snapshot::Exemplar;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
@@ -281,6 +283,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "header_want_growth": Header, want_growth;
         "header_series": Header, series;
         "header_check": Header, check;
+        "header_salts": Header, salts;
         "header_epoch": Header, window.epoch;
         "header_opened_ms": Header, window.opened_ms;
         "header_greatest_stamp_ms": Header, greatest_stamp_ms;
@@ -330,15 +333,17 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("magic_value", layout::MAGIC),
         ("layout_version_value", layout::LAYOUT_VERSION as u64),
         ("byte_order_value", layout::BYTE_ORDER),
+        ("stripes_count", STRIPES as u64),
+        ("stripe_step_words", stripe_words(1) as u64),
         ("scrapers_count", layout::SCRAPERS as u64),
         ("tallies_count", layout::TALLIES as u64),
         ("slots_count", shape::SLOTS_USUAL as u64),
         ("slots_least_count", shape::SLOTS_LEAST as u64),
         ("slots_most_count", shape::SLOTS as u64),
-        ("histogram_sum_word", 0),
+        ("histogram_sum_word", layout::HISTOGRAM_SUM_AT as u64),
         ("histogram_counts_word", layout::HISTOGRAM_COUNTS_AT as u64),
-        ("counter_whole_word", 0),
-        ("counter_fraction_word", 1),
+        ("counter_whole_word", layout::COUNTER_WHOLE_AT as u64),
+        ("counter_fraction_word", layout::COUNTER_FRACTION_AT as u64),
         ("counter_fractions_word", 2),
         ("priority_shut_value", priority::SHUT as u64),
         ("priority_shift_bits", priority::PRIORITY_SHIFT as u64),

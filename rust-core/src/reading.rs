@@ -8,9 +8,8 @@ use crate::exemplar::shape::LABEL_WORDS;
 use crate::exemplar::slot::{Payload, label_words};
 use crate::family::Kind;
 use crate::memory::Pushed;
-use crate::segment::layout::Gate;
+use crate::segment::layout::{COUNTER_FRACTION_AT, COUNTER_WHOLE_AT, Gate, HISTOGRAM_COUNTS_AT, HISTOGRAM_SUM_AT};
 use crate::series::Series;
-use crate::sync::atomic::Ordering;
 use crate::trace::{SpanId, TraceId};
 
 /// An exemplar that is shown. Its labels lie in the reading.
@@ -79,22 +78,18 @@ impl Reading {
                 self.exemplars.push(shown)?;
             }
         }
-        // The slots are read before the cells: what a slot shows was counted before it was claimed.
-        let (float, counts) = match series.family.kind {
-            Kind::Histogram => match series.cells().split_first() {
-                Some((sum, counts)) => (sum.load(Ordering::Relaxed), counts),
-                None => (0, &[] as &[_]),
-            },
-            Kind::Counter => match series.cells() {
-                [whole, fraction, _] => (fraction.load(Ordering::Relaxed), core::slice::from_ref(whole)),
-                _ => (0, &[] as &[_]),
-            },
-            Kind::Gauge => (series.gauge().to_bits(), &[] as &[_]),
+        // The slots are read before the stripes are looked for, and these before the cells: what a slot shows was counted,
+        // maybe in a stripe, before it was claimed.
+        let stripes = if series.family.kind == Kind::Gauge { None } else { series.striped() };
+        let (counts, float) = match series.family.kind {
+            Kind::Histogram => (HISTOGRAM_COUNTS_AT..series.cells().len(), HISTOGRAM_SUM_AT),
+            Kind::Counter => (COUNTER_WHOLE_AT..COUNTER_FRACTION_AT, COUNTER_FRACTION_AT),
+            Kind::Gauge => (0..0, 0),
         };
-        for count in counts {
-            self.counts.push(count.load(Ordering::Relaxed))?;
+        for cell in counts {
+            self.counts.push(series.count_of(stripes, cell))?;
         }
-        self.float = f64::from_bits(float);
+        self.float = series.float_of(stripes, float);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::family::{Family, GateKind, Kind};
 use crate::memory::{Link, Node, Pinned, PinnedPair, boxed, copy_slice, out_of_memory};
 use crate::segment::layout::Gate;
 use crate::segment::{Offset, SeriesText, gates_bytes, take_text};
+use crate::stripes::{CellSet, Stripes, is_probe};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tally::Tally;
 
@@ -34,6 +35,7 @@ pub struct Series {
     values_len: u32,
     /// Where the record lies, in lines.
     place: u32,
+    pub(crate) stripes: Stripes,
     /// What some families remember beside the cells.
     state: Link<SeriesState>,
     next: Link<Series>,
@@ -76,9 +78,13 @@ impl Series {
             place: place.lines().ok_or_else(outside)?,
             text: copy_slice(both.as_slice())?,
             values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
+            stripes: Stripes::new(text.overflow),
             state: Link::empty(),
             next: Link::empty(),
         })?;
+        if series.has_lost_stripes() {
+            return Err(Error::fixed(ErrorCode::SegmentFull, "a series of the segment has stripes outside of it"));
+        }
         series.add_state()?;
         Ok(series)
     }
@@ -170,19 +176,32 @@ impl Series {
     /// Counts an observation. NaN is only tallied, because one of them would spoil the sum for ever.
     #[inline]
     pub(crate) fn count_observation(&self, value: f64) -> Option<(u32, u64)> {
+        if value.is_nan() || self.family.kind != Kind::Histogram || !self.stripes.is_plain() {
+            return self.count_apart(value);
+        }
+        self.count_in(CellSet { cells: self.cells(), mark: 0 }, value)
+    }
+
+    /// `count_observation` of what is not usual: in a stripe, in the overflow series, of NaN.
+    #[inline(never)]
+    fn count_apart(&self, value: f64) -> Option<(u32, u64)> {
         if value.is_nan() || self.family.kind != Kind::Histogram {
             self.refuse(Tally::Nan);
             return None;
         }
-        let (sum, counts) = self.cells().split_first()?;
+        self.count_if_overflow();
+        self.count_in(self.own_cells(), value)
+    }
+
+    #[inline(always)]
+    fn count_in(&self, set: CellSet<'_>, value: f64) -> Option<(u32, u64)> {
+        let (sum, counts) = set.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
-        let (count, overflow) = (counts.get(bucket)?, self.is_overflow());
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        add_to_float(sum, value);
-        if overflow {
-            self.family.count_overflow();
+        let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
+        if !add_to_float(sum, value) {
+            self.note_meeting(counts);
         }
-        Some((bucket as u32, before))
+        Some((bucket as u32, before | set.mark))
     }
 
     /// Counts an observation, and says whether its exemplar is worth a look: it beats what its window has, or it is time to
@@ -193,23 +212,37 @@ impl Series {
     // Always inlined: behind a call the answer would go through memory.
     #[inline(always)]
     pub(crate) fn count_observation_at_gate(&self, value: f64) -> AtGate {
-        let family = &*self.family;
-        if value.is_nan() || family.kind != Kind::Histogram {
+        if value.is_nan() || self.family.kind != Kind::Histogram || !self.stripes.is_plain() {
+            return self.count_apart_at_gate(value);
+        }
+        self.count_in_at_gate(CellSet { cells: self.cells(), mark: 0 }, value)
+    }
+
+    /// `count_observation_at_gate` of what is not usual.
+    #[inline(never)]
+    fn count_apart_at_gate(&self, value: f64) -> AtGate {
+        if value.is_nan() || self.family.kind != Kind::Histogram {
             return self.refuse(Tally::Nan);
         }
+        self.count_if_overflow();
+        self.count_in_at_gate(self.own_cells(), value)
+    }
+
+    #[inline(always)]
+    fn count_in_at_gate(&self, set: CellSet<'_>, value: f64) -> AtGate {
+        let family = &*self.family;
         let bucket = family.bounds.index(value);
-        let Some((sum, counts)) = self.cells().split_first() else { return AtGate::REFUSED };
+        let Some((sum, counts)) = set.cells.split_first() else { return AtGate::REFUSED };
         let (Some(count), Some(gate)) = (counts.get(bucket), self.gates().get(bucket)) else { return AtGate::REFUSED };
-        let (kind, overflow) = (family.gate_kind(), self.is_overflow());
+        let kind = family.gate_kind();
         let beats = kind != GateKind::OFF && {
             let head = gate.head.load(Ordering::Relaxed) | priority::LOW_BITS;
             let epoch = family.window.epoch.load(Ordering::Relaxed);
             priority::admission(epoch, priority::rough_key(value)) > head
         };
-        let seed = count.fetch_add(1, Ordering::Relaxed);
-        add_to_float(sum, value);
-        if overflow {
-            family.count_overflow();
+        let seed = count.fetch_add(1, Ordering::Relaxed) | set.mark;
+        if !add_to_float(sum, value) {
+            self.note_meeting(counts);
         }
         let passes = match kind {
             GateKind::SLOWEST => beats || (seed & CLOCK_EVERY == 0 && self.is_due()),
@@ -222,18 +255,54 @@ impl Series {
     /// Adds to a counter. An amount that is negative, NaN or infinite is only tallied.
     #[inline]
     pub(crate) fn count_increment(&self, amount: f64) -> Option<u64> {
-        let [whole, fraction, fractions] = self.cells() else { return None };
+        let usual = (0.0..f64::INFINITY).contains(&amount) && self.family.kind == Kind::Counter;
+        if !usual || !self.stripes.is_plain() {
+            return self.count_increment_apart(amount);
+        }
+        self.count_increment_in(CellSet { cells: self.cells(), mark: 0 }, amount)
+    }
+
+    /// `count_increment` of what is not usual: in a stripe, in the overflow series, of an invalid amount.
+    #[inline(never)]
+    fn count_increment_apart(&self, amount: f64) -> Option<u64> {
         if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
             self.refuse(Tally::InvalidIncrement);
             return None;
         }
         self.count_if_overflow();
-        if amount < WHOLE_MOST && amount as u64 as f64 == amount {
-            Some(whole.fetch_add(amount as u64, Ordering::Relaxed))
+        self.count_increment_in(self.own_cells(), amount)
+    }
+
+    #[inline(always)]
+    fn count_increment_in(&self, set: CellSet<'_>, amount: f64) -> Option<u64> {
+        let [whole, fraction, fractions] = set.cells else { return None };
+        let before = if amount < WHOLE_MOST && amount as u64 as f64 == amount {
+            let before = whole.fetch_add(amount as u64, Ordering::Relaxed);
+            if is_probe(before) {
+                self.probe(whole, before.wrapping_add(amount as u64));
+            }
+            before
         } else {
-            add_to_float(fraction, amount);
-            Some(fractions.fetch_add(1, Ordering::Relaxed))
-        }
+            if !add_to_float(fraction, amount) {
+                self.note_meeting(core::slice::from_ref(fractions));
+            }
+            fractions.fetch_add(1, Ordering::Relaxed)
+        };
+        Some(before | set.mark)
+    }
+
+    /// Finds out whether a whole cell, which held `after` a moment ago, is wanted by others, which `fetch_add` never tells.
+    #[cold]
+    #[inline(never)]
+    fn probe(&self, whole: &AtomicU64, after: u64) {
+        let held = whole.compare_exchange(after, after, Ordering::Relaxed, Ordering::Relaxed);
+        self.note_probe(held.is_err());
+    }
+
+    /// The cells that the calling thread counts in. A gauge's are never striped: setting one would not be one step.
+    #[inline(always)]
+    fn own_cells(&self) -> CellSet<'_> {
+        self.stripes.own(self.cells(), &self.family.core.header)
     }
 
     /// Adds to a counter, and says whether the exemplar is worth a look, as `count_observation_at_gate` does. The seed is
@@ -350,13 +419,25 @@ impl AtGate {
     }
 }
 
+/// Adds to a float cell. False if this met another update.
 #[inline]
-fn add_to_float(cell: &AtomicU64, value: f64) {
-    let mut seen = cell.load(Ordering::Relaxed);
+fn add_to_float(cell: &AtomicU64, value: f64) -> bool {
+    let seen = cell.load(Ordering::Relaxed);
+    let sum = (f64::from_bits(seen) + value).to_bits();
+    match cell.compare_exchange_weak(seen, sum, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => true,
+        Err(now) => add_to_float_again(cell, value, now) && now == seen,
+    }
+}
+
+/// Goes on where `add_to_float` lost. True, for `add_to_float` to tell whether it lost to nobody, as on arm64 it may.
+#[cold]
+#[inline(never)]
+fn add_to_float_again(cell: &AtomicU64, value: f64, mut seen: u64) -> bool {
     loop {
         let sum = (f64::from_bits(seen) + value).to_bits();
         match cell.compare_exchange_weak(seen, sum, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return,
+            Ok(_) => return true,
             Err(now) => seen = now,
         }
     }

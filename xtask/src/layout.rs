@@ -47,7 +47,7 @@ fn header(entries: &[(&str, u64)]) -> String {
 /// A Go constant: its name, where the core names it, and by what the number is multiplied (words to bytes).
 type Constant = (&'static str, &'static str, u64);
 
-const GO_GROUPS: [(&str, &[Constant]); 6] = [
+const GO_GROUPS: [(&str, &[Constant]); 7] = [
     (
         "LayoutVersion is raised whenever a word moves or changes its meaning.",
         &[("LayoutVersion", "layout_version_value", 1)],
@@ -87,6 +87,10 @@ const GO_GROUPS: [(&str, &[Constant]); 6] = [
             ("CounterFractions", "counter_fractions_word", 8),
             ("GaugeValue", "", 0),
         ],
+    ),
+    (
+        "StripesCount is how many sets of cells a striped series has beside its own.",
+        &[("StripesCount", "stripes_count", 1)],
     ),
     (
         "The gate of one bucket.",

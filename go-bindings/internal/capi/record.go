@@ -76,6 +76,13 @@ func (s Series) Draw(bucket uint, v float64, seed uint64) bool {
 	return C.spanpin_go_draw(s.number, s.counter, C.uint32_t(bucket), C.double(v), C.uint64_t(seed)) != 0
 }
 
+// Stripes are the striped cells of the series, after a wish by the number that the
+// C interface gives it; nil while there are none.
+func (s Series) Stripes(wish uint32) (cells unsafe.Pointer, bytes uintptr, salt uint64) {
+	found := C.spanpin_go_stripes(s.number, s.counter, C.uint32_t(wish))
+	return found.cells, uintptr(found.stripe_bytes), uint64(found.salt)
+}
+
 // Turn closes the open window if it is due by time, and brings the bands of
 // adaptive sampling up to date.
 func (s Series) Turn() { C.spanpin_go_turn(s.number, s.counter) }

@@ -104,6 +104,16 @@ static inline int32_t spanpin_go_draw(uintptr_t series, uint32_t counter, uint32
     return spanpin_histogram_draw((const spanpin_histogram *)series, bucket, value, seed);
 }
 
+static inline spanpin_stripes spanpin_go_stripes(uintptr_t series, uint32_t counter, uint32_t wish) {
+    spanpin_stripes found = {NULL, 0, 0, 0};
+    if (counter) {
+        spanpin_counter_stripes((const spanpin_counter *)series, wish, &found);
+    } else {
+        spanpin_histogram_stripes((const spanpin_histogram *)series, wish, &found);
+    }
+    return found;
+}
+
 static inline void spanpin_go_turn(uintptr_t series, uint32_t counter) {
     if (counter) {
         spanpin_counter_turn((const spanpin_counter *)series);

@@ -3,37 +3,39 @@ package segment
 import (
 	"math"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Histogram is a Series with the bounds of its family.
 type Histogram struct {
 	Series
 	Search Search
-	path   path
+	// path is accessed atomically.
+	path uint32
 }
 
-// path is how the observations of a histogram are counted and offered.
-type path uint8
-
+// How the observations of a histogram are counted and offered. By default they ask
+// Count and Worth.
 const (
-	// byRule asks Count and Worth.
-	byRule path = iota
 	// usual has one bound to an exponent and the policy PolicySlowest.
-	usual
+	usual = 1 << iota
 	// silent never has an observation that is worth a closer look.
 	silent
+	// apart counts by countSpecial.
+	apart
 )
 
 // NewHistogram makes a Histogram of the words of a series.
 func NewHistogram(series Series, search Search) Histogram {
-	// A series that tallies takes the way through countSpecial.
-	search.single = search.single && !series.Overflow
 	h := Histogram{Series: series, Search: search}
 	switch {
 	case series.OfferFrom != series.OfferFrom && math.IsInf(series.SlowFrom, 1):
 		h.path = silent
 	case search.single && series.Policy == PolicySlowest:
 		h.path = usual
+	}
+	if !search.single || series.Overflow {
+		h.path |= apart
 	}
 	return h
 }
@@ -44,13 +46,15 @@ func NewHistogram(series Series, search Search) Histogram {
 // The usual case calls nothing, so that it needs no stack frame, and finds all
 // addresses before the first locked instruction, which loads have to wait for.
 func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
-	if v != v || !h.Search.single {
+	if v != v || atomic.LoadUint32(&h.path)&apart != 0 {
 		return h.countSpecial(v)
 	}
 	bucket = h.Search.One(v)
 	sum, count := word(h.Cells, HistogramSum), h.bucket(bucket)
 	old = atomic.AddUint64(count, 1) - 1
-	addFloat(sum, v)
+	if !tryFloat(sum, v) {
+		h.SumAgain(v)
+	}
 	return bucket, old, true
 }
 
@@ -66,16 +70,20 @@ func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) 
 	slow := v > h.SlowFrom
 	old = way.Count()
 	worth = way.Passes(v, old) || slow
-	way.Sum(v)
+	if !way.Sum(v) {
+		h.SumAgain(v)
+	}
 	return bucket, old, worth
 }
 
 // IsSilent tells whether no observation is worth a closer look.
-func (h *Histogram) IsSilent() bool { return h.path == silent }
+func (h *Histogram) IsSilent() bool { return atomic.LoadUint32(&h.path)&silent != 0 }
 
 // IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
 // holds.
-func (h *Histogram) IsUsual(v float64) bool { return h.path == usual && v >= h.OfferFrom }
+func (h *Histogram) IsUsual(v float64) bool {
+	return atomic.LoadUint32(&h.path) == usual && v >= h.OfferFrom
+}
 
 // Way is the short way of a usual observation through its words: Count, then Passes,
 // then Sum. The gate is read after the bucket was counted and before the sum, so that
@@ -97,11 +105,29 @@ func (w Way) Passes(v float64, old uint64) bool {
 	return beats(w.epoch, w.head, prioOrInf(v)) || old&TurnMask == 0
 }
 
-// Sum adds v to the sum.
-func (w Way) Sum(v float64) { addFloat(w.sum, v) }
+// Sum adds v to the sum. It is false if another update came in between; then
+// SumAgain adds it.
+func (w Way) Sum(v float64) bool { return tryFloat(w.sum, v) }
 
-// countSpecial counts NaN, and anything in an overflow series or in a histogram
-// with several bounds to an exponent.
+// SumAgain adds v to the sum of the series, and notes that it met another update.
+//
+//go:noinline
+func (h *Histogram) SumAgain(v float64) { h.sumAgain(h.Cells, v) }
+
+func (h *Histogram) sumAgain(cells unsafe.Pointer, v float64) {
+	addFloat(word(cells, HistogramSum), v)
+	var total uint64
+	for i := range uintptr(h.Search.Buckets()) {
+		total += atomic.LoadUint64(word(cells, HistogramBuckets+i*8))
+	}
+	h.meeting(total)
+	if h.isStriped() {
+		atomic.OrUint32(&h.path, apart)
+	}
+}
+
+// countSpecial counts NaN, and anything in a stripe, in an overflow series or in a
+// histogram with several bounds to an exponent.
 //
 //go:noinline
 func (h *Histogram) countSpecial(v float64) (bucket uint, old uint64, ok bool) {
@@ -109,13 +135,17 @@ func (h *Histogram) countSpecial(v float64) (bucket uint, old uint64, ok bool) {
 		h.Tally(TallyNaN)
 		return 0, 0, false
 	}
-	bucket = h.Search.several(v)
-	old = atomic.AddUint64(h.bucket(bucket), 1) - 1
-	addFloat(word(h.Cells, HistogramSum), v)
+	bucket = h.Search.Index(v)
+	cells, mark := h.own()
+	sum, count := word(cells, HistogramSum), word(cells, HistogramBuckets+uintptr(bucket)*8)
+	old = atomic.AddUint64(count, 1) - 1
+	if !tryFloat(sum, v) {
+		h.sumAgain(cells, v)
+	}
 	if h.Overflow {
 		h.Tally(TallyOverflow)
 	}
-	return bucket, old, true
+	return bucket, old | mark, true
 }
 
 func (h *Histogram) bucket(bucket uint) *uint64 {
@@ -124,7 +154,7 @@ func (h *Histogram) bucket(bucket uint) *uint64 {
 
 // BucketCount is the count of a bucket.
 func (h *Histogram) BucketCount(bucket uint) uint64 {
-	return atomic.LoadUint64(h.bucket(bucket))
+	return h.count(HistogramBuckets + uintptr(bucket)*8)
 }
 
 // Counter is a Series of one bucket.
@@ -135,10 +165,15 @@ const wholeLimit = 1 << 53
 
 // Inc adds 1 and returns the whole part before.
 func (c *Counter) Inc() (old uint64) {
-	if c.Overflow {
-		c.Tally(TallyOverflow)
+	if c.Overflow || c.isStriped() {
+		return c.addApart(1, 1)
 	}
-	return atomic.AddUint64(word(c.Cells, CounterWhole), 1) - 1
+	whole := word(c.Cells, CounterWhole)
+	old = atomic.AddUint64(whole, 1) - 1
+	if old*spread>>(64-probeBits) == 0 {
+		c.probe(whole, old+1)
+	}
+	return old
 }
 
 // Addable tells whether a counter takes v.
@@ -151,22 +186,68 @@ func (c *Counter) Add(v float64) (old uint64, ok bool) {
 		c.Tally(TallyInvalid)
 		return 0, false
 	}
+	if c.Overflow || c.isStriped() {
+		return c.addApart(v, wholeOf(v)), true
+	}
+	if whole := wholeOf(v); float64(whole) == v {
+		cell := word(c.Cells, CounterWhole)
+		old = atomic.AddUint64(cell, whole) - whole
+		if old*spread>>(64-probeBits) == 0 {
+			c.probe(cell, old+whole)
+		}
+		return old, true
+	}
+	return c.addFraction(c.Cells, v), true
+}
+
+// wholeOf is v if it is whole and may be added to the whole part, and otherwise
+// another number.
+func wholeOf(v float64) uint64 {
+	if v < wholeLimit {
+		return uint64(v)
+	}
+	return 0
+}
+
+// addApart adds v in a stripe, or in the overflow series.
+//
+//go:noinline
+func (c *Counter) addApart(v float64, whole uint64) (old uint64) {
 	if c.Overflow {
 		c.Tally(TallyOverflow)
 	}
-	if v < wholeLimit {
-		if whole := uint64(v); float64(whole) == v {
-			return atomic.AddUint64(word(c.Cells, CounterWhole), whole) - whole, true
-		}
+	cells, mark := c.own()
+	if float64(whole) != v {
+		return c.addFraction(cells, v) | mark
 	}
-	addFloat(word(c.Cells, CounterFraction), v)
-	return atomic.AddUint64(word(c.Cells, CounterFractions), 1) - 1, true
+	cell := word(cells, CounterWhole)
+	old = atomic.AddUint64(cell, whole) - whole
+	if old*spread>>(64-probeBits) == 0 {
+		c.probe(cell, old+whole)
+	}
+	return old | mark
+}
+
+func (c *Counter) addFraction(cells unsafe.Pointer, v float64) (old uint64) {
+	fraction, fractions := word(cells, CounterFraction), word(cells, CounterFractions)
+	if !tryFloat(fraction, v) {
+		addFloat(fraction, v)
+		c.meeting(atomic.LoadUint64(fractions))
+	}
+	return atomic.AddUint64(fractions, 1) - 1
+}
+
+// probe finds out whether a whole cell, which held after a moment ago, is wanted by
+// others, which adding to it never tells.
+//
+//go:noinline
+func (c *Counter) probe(cell *uint64, after uint64) {
+	c.probed(!atomic.CompareAndSwapUint64(cell, after, after))
 }
 
 // Value is the sum of all additions.
 func (c *Counter) Value() float64 {
-	return float64(atomic.LoadUint64(word(c.Cells, CounterWhole))) +
-		math.Float64frombits(atomic.LoadUint64(word(c.Cells, CounterFraction)))
+	return float64(c.count(CounterWhole)) + c.float(CounterFraction)
 }
 
 // Gauge is a Series without exemplars.

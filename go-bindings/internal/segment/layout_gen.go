@@ -3,7 +3,7 @@
 package segment
 
 // LayoutVersion is raised whenever a word moves or changes its meaning.
-const LayoutVersion = 2
+const LayoutVersion = 3
 
 // Offsets in bytes from the start of the segment header.
 const (
@@ -37,6 +37,9 @@ const (
 	CounterFractions = 16
 	GaugeValue       = 0
 )
+
+// StripesCount is how many sets of cells a striped series has beside its own.
+const StripesCount = 16
 
 // The gate of one bucket.
 const (

@@ -49,6 +49,9 @@ type Series struct {
 	// the core draws.
 	Draws bool
 	Clock *Clock
+	// Source gives the striped cells; nil for a series that never has any.
+	Source  Source
+	stripes stripes
 }
 
 // Epoch is the number of the open window.

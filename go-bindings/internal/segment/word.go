@@ -14,10 +14,12 @@ func word(base unsafe.Pointer, offset uintptr) *uint64 {
 
 // addFloat adds v to the float64 bits in w.
 func addFloat(w *uint64, v float64) {
-	for {
-		old := atomic.LoadUint64(w)
-		if atomic.CompareAndSwapUint64(w, old, math.Float64bits(math.Float64frombits(old)+v)) {
-			return
-		}
+	for !tryFloat(w, v) {
 	}
+}
+
+// tryFloat adds v to the float64 bits in w, unless another update comes in between.
+func tryFloat(w *uint64, v float64) bool {
+	old := atomic.LoadUint64(w)
+	return atomic.CompareAndSwapUint64(w, old, math.Float64bits(math.Float64frombits(old)+v))
 }

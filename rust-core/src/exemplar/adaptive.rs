@@ -77,7 +77,7 @@ impl AdaptiveState {
         adaptive: &Adaptive,
         given: Option<f64>,
         bounds: &Bounds,
-        counts: &[AtomicU64],
+        counts: impl ExactSizeIterator<Item = u64> + Clone,
         now_ms: u64,
     ) {
         let refreshed = self.refreshed_ms.load(Ordering::Relaxed);
@@ -86,14 +86,20 @@ impl AdaptiveState {
         }
         self.alone(|| {
             self.refreshed_ms.store(now_ms.max(1), Ordering::Relaxed);
-            self.copy_if_due(u64::from(adaptive.window_seconds).saturating_mul(1000), counts, now_ms);
+            self.copy_if_due(u64::from(adaptive.window_seconds).saturating_mul(1000), counts.clone(), now_ms);
             self.store_edges(self.edges(adaptive, given, bounds, counts));
         });
     }
 
     /// Looks again for the edges while there are none, so that the hundredth observation ends that time and not the next
     /// second.
-    pub(crate) fn close(&self, adaptive: &Adaptive, given: Option<f64>, bounds: &Bounds, counts: &[AtomicU64]) {
+    pub(crate) fn close(
+        &self,
+        adaptive: &Adaptive,
+        given: Option<f64>,
+        bounds: &Bounds,
+        counts: impl ExactSizeIterator<Item = u64> + Clone,
+    ) {
         if self.upper.load(Ordering::Relaxed) == f64::NEG_INFINITY.to_bits() {
             self.alone(|| self.store_edges(self.edges(adaptive, given, bounds, counts)));
         }
@@ -117,7 +123,7 @@ impl AdaptiveState {
         self.lower.store(lower.to_bits(), Ordering::Relaxed);
     }
 
-    fn copy_if_due(&self, window_ms: u64, counts: &[AtomicU64], now_ms: u64) {
+    fn copy_if_due(&self, window_ms: u64, counts: impl ExactSizeIterator<Item = u64> + Clone, now_ms: u64) {
         let copies = self.copies.load(Ordering::Relaxed);
         let since_ms = now_ms.saturating_sub(self.copied_ms.load(Ordering::Relaxed));
         if copies != 0 && since_ms < window_ms / COPIES {
@@ -129,8 +135,8 @@ impl AdaptiveState {
         for more in 0..again {
             let first = (copies.wrapping_add(more) % COPIES) as usize;
             let places = self.counts.iter().skip(first.saturating_mul(counts.len()));
-            for (to, from) in places.zip(counts) {
-                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            for (to, count) in places.zip(counts.clone()) {
+                to.store(count, Ordering::Relaxed);
             }
         }
         self.copies.store(copies.wrapping_add(again), Ordering::Relaxed);
@@ -138,12 +144,18 @@ impl AdaptiveState {
     }
 
     /// Where the bands begin.
-    fn edges(&self, adaptive: &Adaptive, given: Option<f64>, bounds: &Bounds, counts: &[AtomicU64]) -> (f64, f64) {
+    fn edges(
+        &self,
+        adaptive: &Adaptive,
+        given: Option<f64>,
+        bounds: &Bounds,
+        counts: impl ExactSizeIterator<Item = u64> + Clone,
+    ) -> (f64, f64) {
         let oldest = (self.copies.load(Ordering::Relaxed) % COPIES) as usize;
         let oldest = self.counts.iter().skip(oldest.saturating_mul(counts.len()));
         // Relaxed reads may see an older count than the copy holds; that is none since then.
-        let since = counts.iter().zip(oldest).map(|(now, then)| {
-            let change = now.load(Ordering::Relaxed).wrapping_sub(then.load(Ordering::Relaxed));
+        let since = counts.zip(oldest).map(|(now, then)| {
+            let change = now.wrapping_sub(then.load(Ordering::Relaxed));
             if change > u64::MAX / 2 { 0 } else { change }
         });
         let total = since.clone().fold(0_u64, u64::saturating_add);
@@ -224,7 +236,9 @@ mod tests {
         let state = AdaptiveState::new(4).unwrap();
         let adaptive = Adaptive { window_seconds: 60, ..Default::default() };
         let mut counts = counters(&[0, 0, 0, 0]);
-        let refresh = |counts: &[AtomicU64], now_ms| state.refresh(&adaptive, None, &bounds, counts, now_ms);
+        let refresh = |counts: &[AtomicU64], now_ms| {
+            state.refresh(&adaptive, None, &bounds, counts.iter().map(|c| c.load(Ordering::Relaxed)), now_ms);
+        };
         refresh(&counts, 1000);
         *counts[0].get_mut() = 99;
         refresh(&counts, 2000);
@@ -261,19 +275,17 @@ mod tests {
     fn a_given_p99_holds_from_the_hundredth_observation_on() {
         let bounds = Bounds::new(&[1.0]).unwrap();
         let state = AdaptiveState::new(2).unwrap();
-        let mut counts = counters(&[0, 0]);
-        state.refresh(&Adaptive::default(), Some(10.0), &bounds, &counts, 5000);
-        *counts[0].get_mut() = 99;
-        state.close(&Adaptive::default(), Some(10.0), &bounds, &counts);
+        let counts = |first: u64| [first, 0].into_iter();
+        state.refresh(&Adaptive::default(), Some(10.0), &bounds, counts(0), 5000);
+        state.close(&Adaptive::default(), Some(10.0), &bounds, counts(99));
         assert_eq!(edges(&state).0, f64::NEG_INFINITY);
-        *counts[0].get_mut() = 100;
-        state.close(&Adaptive::default(), Some(10.0), &bounds, &counts);
+        state.close(&Adaptive::default(), Some(10.0), &bounds, counts(100));
         assert_eq!(edges(&state), (10.0, 8.0), "in the same second");
         let p95 = Adaptive { lower: LowerEdge::P95, ..Default::default() };
-        state.refresh(&p95, Some(10.0), &bounds, &counts, 6000);
+        state.refresh(&p95, Some(10.0), &bounds, counts(100), 6000);
         assert_eq!(edges(&state), (10.0, 0.95));
         let none = Bounds::new(&[]).unwrap();
-        state.refresh(&p95, Some(10.0), &none, &counts, 7000);
+        state.refresh(&p95, Some(10.0), &none, counts(100), 7000);
         assert_eq!(edges(&state), (10.0, 8.0), "no bound, no p95");
     }
 

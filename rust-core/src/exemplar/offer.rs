@@ -8,9 +8,9 @@ use super::rules::Adaptive;
 use super::{Filter, scrapers};
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::hooks::{Hooks, SlowRequest, guarded, is_too_deep};
-use crate::segment::layout::Gate;
+use crate::segment::layout::{Gate, HISTOGRAM_COUNTS_AT};
 use crate::series::Series;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
 use crate::trace::TraceContext;
 
@@ -124,10 +124,12 @@ impl Series {
     }
 
     /// The settings of adaptive sampling, what the series remembers for it, and the counts of its buckets.
-    fn adaptive(&self) -> Option<(&Adaptive, &AdaptiveState, &[AtomicU64])> {
+    fn adaptive(&self) -> Option<(&Adaptive, &AdaptiveState, impl ExactSizeIterator<Item = u64> + Clone)> {
         let adaptive = self.family.rules.adaptive.as_ref()?;
-        let (_, counts) = self.cells().split_first()?;
-        Some((adaptive, self.state()?.adaptive.as_deref()?, counts))
+        let state = self.state()?.adaptive.as_deref()?;
+        let stripes = self.striped();
+        let counts = (HISTOGRAM_COUNTS_AT..self.cells().len()).map(move |cell| self.count_of(stripes, cell));
+        Some((adaptive, state, counts))
     }
 
     /// Tells of a slow request of which nothing else is to be done.

@@ -10,7 +10,7 @@ use crate::sync::atomic::{AtomicU32, AtomicU64};
 /// `SPANPIN` and the number of the container format.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SPANPIN\x01");
 /// Raised whenever a word moves or changes its meaning.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 /// Reads differently on a machine of the other byte order.
 pub(crate) const BYTE_ORDER: u64 = 0x0102_0304_0506_0708;
 /// The unit of offsets and the alignment of blocks.
@@ -46,7 +46,8 @@ pub(crate) struct Header {
     pub(crate) series: AtomicU64,
     /// A hash of the words up to here that never change: all but the boot id.
     pub(crate) check: AtomicU64,
-    pub(crate) spare: AtomicU64,
+    /// How many numbers were given to tell processes apart that count in stripes.
+    pub(crate) salts: AtomicU64,
 
     pub(crate) window: Window,
 
@@ -142,16 +143,19 @@ pub(crate) struct SeriesRecord {
     pub(crate) created_ms: AtomicU64,
     /// `text bytes << 32 | offset of the gates in lines`.
     pub(crate) place: AtomicU64,
-    /// Offset of the stripes in lines; zero while there is one set of cells.
+    /// Offset of the stripes in lines; zero while there is one set of cells. Published by SYNC(stripes-publish).
     pub(crate) stripes: AtomicU64,
 }
 
 /// Flag of the series that takes what finds no place.
 pub(crate) const SERIES_OVERFLOW: u64 = 1;
 
-/// Words of a histogram before its bucket counts: the sum.
+/// Words of a histogram: the sum, then the counts of its buckets.
+pub(crate) const HISTOGRAM_SUM_AT: usize = 0;
 pub(crate) const HISTOGRAM_COUNTS_AT: usize = 1;
 /// Words of a counter: whole increments, the sum of the others, their number.
+pub(crate) const COUNTER_WHOLE_AT: usize = 0;
+pub(crate) const COUNTER_FRACTION_AT: usize = 1;
 pub(crate) const COUNTER_CELLS: usize = 3;
 /// Words of a gauge.
 pub(crate) const GAUGE_CELLS: usize = 1;

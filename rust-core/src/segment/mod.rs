@@ -13,6 +13,7 @@ mod os;
 pub(crate) mod problem;
 pub(crate) mod publish;
 mod record;
+pub(crate) mod stripes;
 
 use core::ptr::NonNull;
 

@@ -257,6 +257,11 @@ impl Segment {
         self.one(place)
     }
 
+    /// Where the record of a series says where its stripes lie.
+    pub(crate) fn stripes_word(&self, place: Offset) -> Option<&AtomicU64> {
+        Some(&self.series_record(place)?.stripes)
+    }
+
     fn record(&self, place: Offset) -> Option<&Record> {
         self.handed_out(place, size_of::<Record>() as u64)?;
         self.one(place)
