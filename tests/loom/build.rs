@@ -6,12 +6,13 @@ mod mutants;
 use std::path::{Path, PathBuf};
 use std::{env, fmt::Write as _, fs, process::exit};
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("priority", "exemplar/priority.rs"),
     ("shape", "shape.rs"),
     ("slot", "exemplar/slot.rs"),
     ("ring", "exemplar/ring.rs"),
     ("publish", "segment/publish.rs"),
+    ("stripes", "segment/stripes.rs"),
 ];
 
 fn fail(message: &str) -> ! {

@@ -261,6 +261,15 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
         &[("publish", "mine, Ordering::Release, Ordering::Acquire)", "mine, Ordering::Release, Ordering::Relaxed)")],
     ),
     ("head_not_acquired", &[("publish", "head.load(Ordering::Acquire)", "head.load(Ordering::Relaxed)")]),
+    // The stripes.
+    (
+        "own_stripes_kept",
+        &[(
+            "stripes",
+            "Ordering::Acquire).map_or_else(|other| other, |_| mine)",
+            "Ordering::Acquire).map_or_else(|_| mine, |_| mine)",
+        )],
+    ),
 ];
 
 /// Lines of the scraper table that the models repeat in their own words, because the table needs the whole segment.

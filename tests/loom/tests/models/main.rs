@@ -13,4 +13,5 @@ mod check;
 mod records;
 mod ring;
 mod slot;
+mod stripes;
 mod sync;
