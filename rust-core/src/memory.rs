@@ -50,6 +50,44 @@ pub(crate) fn copy_slice<T: Copy>(items: &[T]) -> Result<Box<[T]>, Error> {
     Ok(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(first.as_ptr(), items.len())) })
 }
 
+/// A boxed slice of bytes with a length of 32 bits. Packed, so that it takes twelve bytes and not sixteen: every series has one.
+#[repr(C, packed(4))]
+pub(crate) struct ShortBytes {
+    first: NonNull<u8>,
+    len: u32,
+}
+
+impl ShortBytes {
+    /// Nothing for more than 2^32 - 1 bytes.
+    pub(crate) fn new(bytes: Box<[u8]>) -> Option<Self> {
+        let len = u32::try_from(bytes.len()).ok()?;
+        Some(ShortBytes { first: NonNull::from(Box::leak(bytes)).cast(), len })
+    }
+}
+
+impl Deref for ShortBytes {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let (first, len) = (self.first, self.len);
+        // SAFETY: `new` took so many bytes at this address out of a box that nobody else has.
+        unsafe { NonNull::slice_from_raw_parts(first, len as usize).as_ref() }
+    }
+}
+
+impl Drop for ShortBytes {
+    fn drop(&mut self) {
+        let (first, len) = (self.first, self.len);
+        // SAFETY: as in `deref`; it goes back into the box that it came from.
+        drop(unsafe { Box::from_raw(NonNull::slice_from_raw_parts(first, len as usize).as_ptr()) });
+    }
+}
+
+// SAFETY: it owns its bytes as a box does.
+unsafe impl Send for ShortBytes {}
+// SAFETY: as above.
+unsafe impl Sync for ShortBytes {}
+
 /// A list that is only ever added to, by one thread at a time, and read by any.
 pub(crate) struct Pushed<T> {
     items: Vec<T>,
@@ -134,43 +172,6 @@ impl<T: ?Sized> Deref for Pinned<T> {
 unsafe impl<T: ?Sized + Sync> Send for Pinned<T> {}
 // SAFETY: as above.
 unsafe impl<T: ?Sized + Sync> Sync for Pinned<T> {}
-
-/// Two pinned slices with lengths of 32 bits, which take a word less than two of [`Pinned`].
-pub(crate) struct PinnedPair<A, B> {
-    first: NonNull<A>,
-    second: NonNull<B>,
-    first_len: u32,
-    second_len: u32,
-}
-
-impl<A, B> PinnedPair<A, B> {
-    /// Nothing for a slice of more than 2^32 - 1 elements.
-    pub(crate) fn new(first: Pinned<[A]>, second: Pinned<[B]>) -> Option<Self> {
-        Some(PinnedPair {
-            first_len: u32::try_from(first.len()).ok()?,
-            second_len: u32::try_from(second.len()).ok()?,
-            first: first.0.cast(),
-            second: second.0.cast(),
-        })
-    }
-
-    #[inline]
-    pub(crate) fn first(&self) -> &[A] {
-        // SAFETY: the pinned slice that this was made of began here and had this length; it outlives this reference.
-        unsafe { NonNull::slice_from_raw_parts(self.first, self.first_len as usize).as_ref() }
-    }
-
-    #[inline]
-    pub(crate) fn second(&self) -> &[B] {
-        // SAFETY: as in `first`.
-        unsafe { NonNull::slice_from_raw_parts(self.second, self.second_len as usize).as_ref() }
-    }
-}
-
-// SAFETY: shared references may be sent exactly when their targets may be shared.
-unsafe impl<A: Sync, B: Sync> Send for PinnedPair<A, B> {}
-// SAFETY: as above.
-unsafe impl<A: Sync, B: Sync> Sync for PinnedPair<A, B> {}
 
 /// A reference-counted value. `alloc`'s own aborts when memory is short.
 pub(crate) struct Shared<T>(NonNull<SharedInner<T>>);

@@ -9,9 +9,9 @@ use crate::error::{Error, ErrorCode};
 use crate::exemplar::ring::beats;
 use crate::exemplar::{AdaptiveState, Offer, Policy, priority, scrapers};
 use crate::family::{Family, GateKind, Kind};
-use crate::memory::{Link, Node, Pinned, PinnedPair, boxed, copy_slice, out_of_memory};
+use crate::memory::{Link, Node, Pinned, ShortBytes, boxed, copy_slice, out_of_memory};
 use crate::segment::layout::Gate;
-use crate::segment::{Offset, SeriesText, gates_bytes, take_text};
+use crate::segment::{Offset, SeriesText, SeriesWords, take_text};
 use crate::stripes::{CellSet, Stripes, is_probe};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tally::Tally;
@@ -27,14 +27,12 @@ const OVERFLOW: u32 = 1 << 31;
 pub struct Series {
     pub(crate) family: Pinned<Family>,
     /// The cells, and the gates.
-    words: PinnedPair<AtomicU64, Gate>,
+    words: SeriesWords,
     hash: u64,
     /// The label values as in the record, then the rendered label pairs.
-    text: Box<[u8]>,
+    text: ShortBytes,
     /// Bytes of the label values; [`OVERFLOW`] is added in the series that takes what finds no place.
     values_len: u32,
-    /// Where the record lies, in lines.
-    place: u32,
     pub(crate) stripes: Stripes,
     /// What some families remember beside the cells.
     state: Link<SeriesState>,
@@ -64,21 +62,18 @@ impl Series {
         // No want of memory, which would be tried again: a record that was damaged.
         let outside = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment has cells outside of it");
         let (cells, gates) = family.sizes();
-        let cells_at = text.gates.plus(gates_bytes(gates) as u64);
-        let cells = core.segment.pin_words(cells_at, cells).ok_or_else(outside)?;
-        let gates = core.segment.pin_gates(text.gates, gates).ok_or_else(outside)?;
+        let words = core.segment.pin_series(text.gates, gates, cells).ok_or_else(outside)?;
         let mut both = Buffer::new();
         both.put(&text.text);
         prefix::put_labels(&mut both, &family.label_names, &text.text);
         both.finish().map_err(|_| out_of_memory())?;
         let series = boxed(Series {
             family,
-            words: PinnedPair::new(cells, gates).ok_or_else(outside)?,
+            words,
             hash: text.hash,
-            place: place.lines().ok_or_else(outside)?,
-            text: copy_slice(both.as_slice())?,
+            text: ShortBytes::new(copy_slice(both.as_slice())?).ok_or_else(out_of_memory)?,
             values_len: text.text.len() as u32 | if text.overflow { OVERFLOW } else { 0 },
-            stripes: Stripes::new(text.overflow),
+            stripes: Stripes::new(place.lines().ok_or_else(outside)?, text.overflow),
             state: Link::empty(),
             next: Link::empty(),
         })?;
@@ -92,13 +87,13 @@ impl Series {
     /// The cells; `segment::layout` says which word is what.
     #[inline]
     pub(crate) fn cells(&self) -> &[AtomicU64] {
-        self.words.first()
+        self.words.cells()
     }
 
     /// One for each bucket; a counter has one, a gauge none.
     #[inline]
     pub(crate) fn gates(&self) -> &[Gate] {
-        self.words.second()
+        self.words.gates()
     }
 
     pub(crate) fn state(&self) -> Option<&SeriesState> {
@@ -123,13 +118,14 @@ impl Series {
     }
 
     pub(crate) fn place(&self) -> Offset {
-        Offset::from_lines(self.place)
+        Offset::from_lines(self.stripes.place)
     }
 
     /// Where the cells lie.
     #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
     pub(crate) fn cells_place(&self) -> Offset {
-        SeriesText::gates_after(self.place(), self.values_len()).plus(gates_bytes(self.gates().len()) as u64)
+        SeriesText::gates_after(self.place(), self.values_len())
+            .plus(crate::segment::gates_bytes(self.gates().len()) as u64)
     }
 
     pub(crate) fn is_overflow(&self) -> bool {

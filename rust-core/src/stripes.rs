@@ -10,18 +10,26 @@ use crate::segment::Offset;
 use crate::segment::layout::Header;
 use crate::segment::stripes::{STRIPES, publish_stripes, published_stripes, stripe_words};
 use crate::series::Series;
-use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 
 /// So many updates have to meet another one ...
-const MEETINGS: u64 = 16;
+const MEETINGS: u16 = 16;
 /// ... within this many observations for each of them: a cold series, whose updates meet once in a while, stays small.
 const OBSERVATIONS_EACH: u64 = 64;
 /// After one counter addition in 2^8 the cell is asked whether others want it.
 const PROBE_BITS: u32 = 8;
 /// What a probe that met another weighs against those that did not.
-const MET_WEIGHT: u64 = 4;
+const MET_WEIGHT: u16 = 4;
 /// How often the threads of a process try other stripes than those they meet in.
-const MOVES_MOST: u32 = 16;
+const MOVES_MOST: u16 = 16;
+/// Parts of [`Stripes`]' first word.
+const SPECIAL: u16 = 1;
+const MOVES_MASK: u16 = 31;
+const SALT_SHIFT: u32 = 6;
+/// And of its second one.
+const NUMBER_MASK: u16 = 63;
+const COUNT_SHIFT: u32 = 6;
+const COUNT_MASK: u16 = 1023;
 /// 2^64 divided by the golden ratio: multiples of it lie far apart in their upper bits.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Where the number of the stripe lies in the seed of an observation. Counts do not reach it.
@@ -29,16 +37,17 @@ const SEED_SHIFT: u32 = 56;
 
 /// What a process remembers of the stripes of a series.
 pub(crate) struct Stripes {
-    /// Zero while nothing is special: the cells are those of the series, and it takes only what is its own.
-    special: AtomicU32,
+    /// `salt10 | moves5 | special1`. Zero while nothing is special: the cells are those of the series, and it takes only what
+    /// is its own. The salt is added to the process' own, and changes when threads keep meeting in a stripe; moves are how
+    /// often it did.
+    ways: AtomicU16,
+    /// Of late: `count at the first meeting10 | meetings6`, the count in steps of [`OBSERVATIONS_EACH`]; of a whole cell, what
+    /// its probes met.
+    meetings: AtomicU16,
+    /// Where the record of the series lies, in lines: it says where the stripes are. Here, because nothing is lost to padding.
+    pub(crate) place: u32,
     /// The first cell of the first stripe; null while this process counts in the cells of the series.
     first: AtomicPtr<AtomicU64>,
-    /// Of late: `count at the first meeting << 8 | meetings`.
-    meetings: AtomicU64,
-    /// Added to the process' salt. Changes when threads keep meeting in a stripe.
-    salt: AtomicU32,
-    /// How often it did.
-    moves: AtomicU32,
 }
 
 /// A set of cells, and the marks of its stripe for the seeds of observations; zero for the base cells.
@@ -73,14 +82,13 @@ pub enum StripesWish {
 }
 
 impl Stripes {
-    /// Of a series that takes what finds no place if `overflow`.
-    pub(crate) const fn new(overflow: bool) -> Self {
+    /// Of the series whose record lies at `place`; it takes what finds no place if `overflow`.
+    pub(crate) const fn new(place: u32, overflow: bool) -> Self {
         Stripes {
-            special: AtomicU32::new(overflow as u32),
+            ways: AtomicU16::new(if overflow { SPECIAL } else { 0 }),
+            meetings: AtomicU16::new(0),
+            place,
             first: AtomicPtr::new(core::ptr::null_mut()),
-            meetings: AtomicU64::new(0),
-            salt: AtomicU32::new(0),
-            moves: AtomicU32::new(0),
         }
     }
 
@@ -88,7 +96,7 @@ impl Stripes {
     /// learns late that it is not so still counts where every reader looks.
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
-        self.special.load(Ordering::Relaxed) == 0
+        self.ways.load(Ordering::Relaxed) == 0
     }
 
     /// The cells of the calling thread: `base`, or a stripe with as many.
@@ -112,7 +120,7 @@ impl Stripes {
 
     #[inline]
     fn full_salt(&self, header: &Header) -> u64 {
-        let own = u64::from(self.salt.load(Ordering::Relaxed));
+        let own = u64::from(self.ways.load(Ordering::Relaxed) >> SALT_SHIFT);
         own.wrapping_add(salt(|| next_salt(header)))
     }
 
@@ -124,19 +132,21 @@ impl Stripes {
     fn know(&self, stripes: Pinned<[AtomicU64]>) {
         // SYNC(stripes-known): Release hands on that they were published, to whoever counts in them.
         self.first.store(stripes.as_ptr().cast_mut(), Ordering::Release);
-        self.special.store(1, Ordering::Relaxed);
+        self.ways.fetch_or(SPECIAL, Ordering::Relaxed);
     }
 
     /// Notes that an update met another. `total` grows by one with each observation. True when they meet all the time.
     fn met(&self, total: u64) -> bool {
         let seen = self.meetings.load(Ordering::Relaxed);
-        let (start, number) = (seen >> 8, seen & 0xFF);
-        // Of the total the meetings remember 56 bits. Updates that are lost here come again.
-        let since = (total.wrapping_sub(start) << 8) >> 8;
-        let again = number != 0 && since <= MEETINGS.wrapping_mul(OBSERVATIONS_EACH);
+        let (start, number) = (seen >> COUNT_SHIFT, seen & NUMBER_MASK);
+        let total = (total / OBSERVATIONS_EACH) as u16 & COUNT_MASK;
+        // Of the total the meetings remember ten bits, which by chance look near when they are far: hardly sixteen times in a
+        // row. Updates that are lost here come again.
+        let since = total.wrapping_sub(start) & COUNT_MASK;
+        let again = number != 0 && since <= MEETINGS;
         let (start, number) = if again { (start, number.wrapping_add(1)) } else { (total, 1) };
         let often = number >= MEETINGS;
-        self.meetings.store(if often { 0 } else { start << 8 | number }, Ordering::Relaxed);
+        self.meetings.store(if often { 0 } else { start << COUNT_SHIFT | number }, Ordering::Relaxed);
         often
     }
 
@@ -156,10 +166,12 @@ impl Stripes {
 
     /// Lets the threads of this process try other stripes. With more threads than stripes some always meet, so this ends.
     fn move_on(&self, header: &Header) {
-        if self.moves.fetch_add(1, Ordering::Relaxed) < MOVES_MOST {
-            self.salt.store(next_salt(header) as u32, Ordering::Relaxed);
-        } else {
-            self.moves.store(MOVES_MOST, Ordering::Relaxed);
+        let ways = self.ways.load(Ordering::Relaxed);
+        let moves = ways >> 1 & MOVES_MASK;
+        if moves < MOVES_MOST {
+            // A move of another thread that is lost here is as good as made.
+            let salt = next_salt(header) as u16;
+            self.ways.store(salt << SALT_SHIFT | moves.wrapping_add(1) << 1 | SPECIAL, Ordering::Relaxed);
         }
     }
 }
@@ -175,6 +187,13 @@ impl Series {
     pub(crate) fn striped(&self) -> Option<Pinned<[AtomicU64]>> {
         let lines = published_stripes(self.family.core.segment.stripes_word(self.place())?);
         self.stripes_at(lines)
+    }
+
+    /// Where they lie.
+    #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+    pub(crate) fn stripes_place(&self) -> Option<Offset> {
+        let lines = published_stripes(self.family.core.segment.stripes_word(self.place())?);
+        u32::try_from(lines).ok().filter(|lines| *lines != 0).map(Offset::from_lines)
     }
 
     fn stripes_at(&self, lines: u64) -> Option<Pinned<[AtomicU64]>> {
@@ -378,17 +397,20 @@ mod tests {
     /// Meetings close to one another are contention, the same number of them far apart is none.
     #[test]
     fn a_series_is_striped_only_when_its_updates_keep_meeting() {
-        let cold = Stripes::new(false);
-        assert!((0..1000).all(|n| !cold.met(n * (MEETINGS * OBSERVATIONS_EACH + 1))));
-        let hot = Stripes::new(false);
+        let cold = Stripes::new(1, false);
+        assert!((0..1000).all(|n| !cold.met(n * (u64::from(MEETINGS) + 1) * OBSERVATIONS_EACH)));
+        let hot = Stripes::new(1, false);
         let first = (0..1000).position(|n| hot.met(n * OBSERVATIONS_EACH)).unwrap();
-        assert_eq!(first as u64, MEETINGS - 1);
+        assert_eq!(first as u16, MEETINGS - 1);
         // Counts in another stripe have another total, that may be less.
         assert!(!hot.met(1_000_000) && !hot.met(5));
+        let hot = Stripes::new(1, false);
+        let wraps = (u64::from(COUNT_MASK) - 5) * OBSERVATIONS_EACH;
+        assert!((0..1000).any(|n| hot.met(wraps + n * OBSERVATIONS_EACH)), "also where its bits end");
 
-        let cold = Stripes::new(false);
+        let cold = Stripes::new(1, false);
         assert!((0..10_000).all(|n| !cold.probed(n % (MET_WEIGHT + 1) == 0)));
-        let hot = Stripes::new(false);
+        let hot = Stripes::new(1, false);
         assert!((0..1000).any(|n| hot.probed(n % 2 == 0)));
     }
 

@@ -2,5 +2,5 @@
 //! loom's in their place.
 
 pub(crate) mod atomic {
-    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::file::{START_WORDS, check_header};
 use super::heap::Heap;
-use super::layout::{Header, LAYOUT_VERSION, SCRAPERS, Scraper as Entry};
+use super::layout::{Header, LAYOUT_VERSION, SCRAPERS, Scraper as Entry, SeriesRecord};
 use super::problem::{Fault, SegmentReason};
 use super::{Backing, Offset, RecordKind, Segment, boot_id, boxed_str};
 use crate::buffer::{Buffer, filled};
@@ -374,18 +374,32 @@ fn copy_words(
     Ok(())
 }
 
+/// Copies what was counted once more: the cells of each series, and its stripes, which may have been made since.
 fn copy_cells_again(file: &File, core: &Core) -> Result<(), Error> {
     let mut chunk = filled(0_u8, CHUNK)?;
     for family in core.families.iter() {
         for series in family.series.iter() {
-            let mut place = series.cells_place();
-            // A histogram has 4,098 words at most.
-            for words in series.cells().chunks(CHUNK / 8) {
-                let wanted = (words.len() as u64).saturating_mul(8);
-                copy_words(file, &mut chunk, place, wanted, Some(words))?;
-                place = place.plus(wanted);
+            if let Some(word) = core.segment.stripes_word(series.place()) {
+                let at = series.place().plus(offset_of!(SeriesRecord, stripes) as u64);
+                copy_words(file, &mut chunk, at, 8, Some(core::slice::from_ref(word)))?;
+            }
+            if series.has_lost_stripes() {
+                return Err(damaged("a series counts in stripes that came after the copy, or lie outside"));
+            }
+            copy_in_chunks(file, &mut chunk, series.cells_place(), series.cells())?;
+            if let (Some(place), Some(stripes)) = (series.stripes_place(), series.striped()) {
+                copy_in_chunks(file, &mut chunk, place, &stripes)?;
             }
         }
+    }
+    Ok(())
+}
+
+fn copy_in_chunks(file: &File, chunk: &mut [u8], mut place: Offset, words: &[AtomicU64]) -> Result<(), Error> {
+    for words in words.chunks(CHUNK / 8) {
+        let wanted = (words.len() as u64).saturating_mul(8);
+        copy_words(file, chunk, place, wanted, Some(words))?;
+        place = place.plus(wanted);
     }
     Ok(())
 }
@@ -464,6 +478,7 @@ fn take_up_series(core: &Core, place: Offset, bill: &mut Bill) -> Result<(), Err
     let series = core.attach_series(place)?;
     let (cells, gates) = series.family.sizes();
     bill.add((cells as u64).saturating_add((gates as u64).saturating_mul(2)).saturating_mul(8))?;
+    bill.add(series.striped().map_or(0, |stripes| size_of_val(&*stripes) as u64))?;
     let each = (series.rendered_labels().len() as u64).saturating_add(series.family.name.len() as u64);
     bill.add_lines((gates as u64).saturating_add(3), each.saturating_add(LINE_REST))
 }

@@ -33,6 +33,35 @@ use crate::hash::fold;
 use crate::memory::Pinned;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
+/// The cells of a series and, before them, its gates: one address and two short lengths, because every series has them.
+pub(crate) struct SeriesWords {
+    cells: NonNull<AtomicU64>,
+    cells_len: u32,
+    gates_len: u32,
+}
+
+impl SeriesWords {
+    #[inline]
+    pub(crate) fn cells(&self) -> &[AtomicU64] {
+        // SAFETY: `pin_series` found so many words at this address, in a range that outlives whoever holds this (INV-3).
+        unsafe { NonNull::slice_from_raw_parts(self.cells, self.cells_len as usize).as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn gates(&self) -> &[Gate] {
+        let len = self.gates_len as usize;
+        // SAFETY: `pin_series` found the gates so many bytes before the cells.
+        let first = unsafe { self.cells.byte_sub(gates_bytes(len)) }.cast::<Gate>();
+        // SAFETY: as above; gates are aligned as lines are, and consist of atomics (INV-2).
+        unsafe { NonNull::slice_from_raw_parts(first, len).as_ref() }
+    }
+}
+
+// SAFETY: it gives out shared references to atomics.
+unsafe impl Send for SeriesWords {}
+// SAFETY: as above.
+unsafe impl Sync for SeriesWords {}
+
 /// A type whose values may lie in a segment.
 ///
 /// # Safety
@@ -241,12 +270,6 @@ impl Segment {
         self.at(place, count)
     }
 
-    /// The gates of a series.
-    pub(crate) fn gates(&self, place: Offset, count: usize) -> Option<&[Gate]> {
-        self.handed_out(place, count.checked_mul(size_of::<Gate>())? as u64)?;
-        self.at(place, count)
-    }
-
     /// The header, for the core that owns this segment.
     pub(crate) fn pin_header(&self) -> Option<Pinned<Header>> {
         // SAFETY: the range stays mapped, at this address, as long as the segment; the core keeps both (INV-3).
@@ -265,10 +288,14 @@ impl Segment {
         self.words(place, count).map(|words| unsafe { Pinned::new(words) })
     }
 
-    /// `gates`, for the core that owns this segment.
-    pub(crate) fn pin_gates(&self, place: Offset, count: usize) -> Option<Pinned<[Gate]>> {
-        // SAFETY: as in `pin_header`.
-        self.gates(place, count).map(|gates| unsafe { Pinned::new(gates) })
+    /// The gates of a series and, behind them, its cells, for the core that owns this segment.
+    pub(crate) fn pin_series(&self, place: Offset, gates: usize, cells: usize) -> Option<SeriesWords> {
+        let apart = gates_bytes(gates) / 8;
+        let all = self.pin_words(place, apart.checked_add(cells)?)?;
+        // SAFETY: `apart` words of `all` lie before the cells.
+        let first = unsafe { NonNull::from_ref(&*all).cast::<AtomicU64>().add(apart) };
+        let (cells_len, gates_len) = (u32::try_from(cells).ok()?, u32::try_from(gates).ok()?);
+        Some(SeriesWords { cells: first, cells_len, gates_len })
     }
 
     fn handed_out(&self, place: Offset, bytes: u64) -> Option<()> {

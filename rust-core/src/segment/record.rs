@@ -283,6 +283,7 @@ impl Segment {
 }
 
 /// Bytes of so many gates, in whole lines, so that no gate shares a line with a count.
-pub(crate) fn gates_bytes(gates: usize) -> usize {
+#[inline]
+pub(crate) const fn gates_bytes(gates: usize) -> usize {
     gates.saturating_mul(16).next_multiple_of(LINE)
 }
