@@ -42,6 +42,7 @@ e2e: archive venv prometheus  ## Prometheus 3, 60 scrapes by two servers and a c
 bench: archive venv  ## side by side with the peers; writes benches/results/latest.json
 	$(VENV)/bin/python benches/run.py $(BENCH_ARGS)
 	$(VENV)/bin/python benches/cost.py
+	$(VENV)/bin/python benches/contended.py
 
 quality: archive  ## which exemplars spanpin and others show; writes benches/results/quality.json. QUALITY_ARGS=--quick: a look
 	@mkdir -p build/quality
