@@ -139,7 +139,7 @@ func (h *Histogram) Observe(v float64) {
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 	// This is CountOffer. To call it would cost a third of what an exemplar costs.
-	if h.series.IsUsual(v) {
+	if path := h.series.Path(); path == segment.Usual && v >= h.series.OfferFrom {
 		bucket := h.series.Search.One(v)
 		way := h.series.WayOf(bucket)
 		slow := v > h.series.SlowFrom
@@ -151,8 +151,12 @@ func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 		if worth {
 			h.takeCtx(ctx, bucket, v, old)
 		}
-	} else if h.series.IsSilent() {
-		h.series.Count(v)
+	} else if path == segment.Silent && v == v {
+		way := h.series.WayOf(h.series.Search.One(v))
+		way.Count()
+		if !way.Sum(v) {
+			h.series.SumAgain(v)
+		}
 	} else if bucket, old, worth := h.series.CountOffer(v); worth {
 		h.takeCtx(ctx, bucket, v, old)
 	}

@@ -50,6 +50,8 @@ int main(int argc, char **argv)
 {
   static double values[VALUES];
   static spanpin_trace_context spans[2][SPANS];
+  // As a request has it once, whatever it observes.
+  static spanpin_exemplar offers[2][SPANS];
   static const char *const names[VARIANTS] = {"none", "always_off", "no_tracing", "unsampled", "offered"};
   int rounds = argc > 1 ? atoi(argv[1]) : 21;
   spanpin_histogram *beds[VARIANTS];
@@ -66,6 +68,8 @@ int main(int argc, char **argv)
       spans[0][n].span_id[at] = (uint8_t)(next() | 1);
     spans[1][n] = spans[0][n];
     spans[1][n].flags = 1;
+    for (int sampled = 0; sampled < 2; sampled++)
+      offers[sampled][n].trace = &spans[sampled][n];
   }
   for (int at = 0; at < VARIANTS; at++)
     beds[at] = histogram(at == 1 ? SPANPIN_FILTER_ALWAYS_OFF : SPANPIN_FILTER_TRACE_BASED);
@@ -85,10 +89,8 @@ int main(int argc, char **argv)
           spanpin_histogram_observe_trace(bed, values[n % VALUES], NULL);
         break;
       default:
-        for (int n = 0; n < count; n++) {
-          spanpin_exemplar offer = {.trace = &spans[at != 3][n % SPANS]};
-          spanpin_histogram_observe_trace(bed, values[n % VALUES], &offer);
-        }
+        for (int n = 0; n < count; n++)
+          spanpin_histogram_observe_trace(bed, values[n % VALUES], &offers[at != 3][n % SPANS]);
       }
       double taken = cpu_ns() - started;
       if (round)

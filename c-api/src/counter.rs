@@ -3,14 +3,15 @@
 use core::ffi::c_char;
 
 use spanpin::Kind;
+use spanpin::raw::{Left, Series};
 
 use crate::boundary::{
     Array, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
     spanpin_series_view, spanpin_str, spanpin_stripes,
 };
-use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, spanpin_trace_context, with_traceparent};
 use crate::family::series;
-use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
+use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, ok, spanpin_status};
 
 /// The counter of these label values, made on the first call: the same values give the same pointer. Values stand
 /// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
@@ -44,6 +45,7 @@ pub extern "C" fn spanpin_counter_inc(counter: Option<&spanpin_counter>) -> span
 /// Adds `amount`; no exemplar. Whole amounts add up exactly to 2^64. A negative one, NaN and infinities add nothing
 /// and are counted in a self-metric. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK,
 /// NULL_POINTER (`counter`). Since: 0.1.
+#[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_add(counter: Option<&spanpin_counter>, amount: f64) -> spanpin_status {
     match counter {
@@ -69,15 +71,36 @@ pub extern "C" fn spanpin_counter_add_trace(
 ) -> spanpin_status {
     let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &counter.core;
+    if series.is_off() {
+        return spanpin_counter_add(Some(counter), amount);
+    }
     if let Some(trace) = bare(offer) {
-        series.add_with(amount, || trace.context());
-        return SPANPIN_STATUS_OK;
+        let left = series.add_short(amount);
+        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(series, amount, left, trace) };
     }
-    if offer.is_none() {
-        series.add_without_span(amount);
-        return SPANPIN_STATUS_OK;
+    match offer {
+        Some(offer) => add_pointed(series, amount, offer),
+        None => add_alone(series, amount),
     }
-    match pointed(series, offer) {
+}
+
+#[inline(never)]
+fn add_alone(series: &Series, amount: f64) -> spanpin_status {
+    series.add_without_span(amount);
+    ok()
+}
+
+/// Does what an addition has left. A function of its own, so that the usual way needs no frame.
+#[cold]
+#[inline(never)]
+fn finish(series: &Series, amount: f64, left: Left, trace: &spanpin_trace_context) -> spanpin_status {
+    series.offer_left_increment(amount, left, || trace.context());
+    ok()
+}
+
+#[inline(never)]
+fn add_pointed(series: &Series, amount: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
+    match pointed(series, Some(offer)) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.add_without_span(amount),
         Err(error) => {

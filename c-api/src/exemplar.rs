@@ -111,7 +111,7 @@ impl<'a> Labels<'a> {
 }
 
 /// The span of an offer that has a valid one and no labels, which needs no further look before its gate.
-#[inline]
+#[inline(always)]
 pub(crate) fn bare<'a>(offer: Option<&'a spanpin_exemplar<'_>>) -> Option<&'a spanpin_trace_context> {
     let offer = offer?;
     offer.trace().filter(|trace| !offer.has_labels() && trace.is_valid())

@@ -3,14 +3,15 @@
 use core::ffi::c_char;
 
 use spanpin::Kind;
+use spanpin::raw::{Left, Series};
 
 use crate::boundary::{
     Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
     spanpin_series_view, spanpin_str, spanpin_stripes,
 };
-use crate::exemplar::{Pointed, bare, offer_context, pointed, with_traceparent};
+use crate::exemplar::{Pointed, bare, offer_context, pointed, spanpin_trace_context, with_traceparent};
 use crate::family::series;
-use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
+use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, ok, spanpin_status};
 
 /// The histogram of these label values, made on the first call: the same values give the same pointer. Values stand
 /// in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced
@@ -37,6 +38,7 @@ pub extern "C" fn spanpin_histogram_with(
 /// Counts `value` in its bucket and adds it to the sum; no exemplar. The value is in the base unit of the name, such as
 /// seconds. NaN is counted in a self-metric only; negative values and infinities are counted. Threads: any, without a
 /// lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER (`histogram`). Since: 0.1.
+#[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_observe(histogram: Option<&spanpin_histogram>, value: f64) -> spanpin_status {
     match histogram {
@@ -63,15 +65,36 @@ pub extern "C" fn spanpin_histogram_observe_trace(
 ) -> spanpin_status {
     let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
     let series = &histogram.core;
+    if series.is_off() {
+        return spanpin_histogram_observe(Some(histogram), value);
+    }
     if let Some(trace) = bare(offer) {
-        series.observe_with(value, || trace.context());
-        return SPANPIN_STATUS_OK;
+        let left = series.observe_short(value);
+        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(series, value, left, trace) };
     }
-    if offer.is_none() {
-        series.observe_without_span(value);
-        return SPANPIN_STATUS_OK;
+    match offer {
+        Some(offer) => observe_pointed(series, value, offer),
+        None => observe_alone(series, value),
     }
-    match pointed(series, offer) {
+}
+
+#[inline(never)]
+fn observe_alone(series: &Series, value: f64) -> spanpin_status {
+    series.observe_without_span(value);
+    ok()
+}
+
+/// Does what an observation has left. A function of its own, so that the usual way needs no frame.
+#[cold]
+#[inline(never)]
+fn finish(series: &Series, value: f64, left: Left, trace: &spanpin_trace_context) -> spanpin_status {
+    series.offer_left(value, left, || trace.context());
+    ok()
+}
+
+#[inline(never)]
+fn observe_pointed(series: &Series, value: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
+    match pointed(series, Some(offer)) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.observe_without_span(value),
         Err(error) => {

@@ -107,6 +107,13 @@ pub extern "C" fn spanpin_status_message(status: spanpin_status) -> *const c_cha
     text(status).as_ptr()
 }
 
+/// `SPANPIN_STATUS_OK`, which the compiler does not see through: else it would call what answers this and put the answer
+/// behind, where a caller on the hot path can end with a jump and needs no frame.
+#[inline(always)]
+pub(crate) fn ok() -> spanpin_status {
+    core::hint::black_box(SPANPIN_STATUS_OK)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,8 @@ pub const MAX_BOUNDS: usize = 4096;
 /// Up to this many bounds all of them are compared without a branch; above, a
 /// binary search does less work.
 const LINEAR_SEARCH: usize = 32;
+/// So many are compared at once, without a rest.
+const SEARCH_STEP: usize = 4;
 
 /// `count` bounds, the first at `start`, each `width` above the one before.
 ///
@@ -93,26 +95,38 @@ pub fn validate(bounds: &[f64]) -> Result<&[f64]> {
 
 /// The finite bucket bounds of a histogram, valid and owned.
 #[derive(Debug, PartialEq)]
-pub struct Bounds(Box<[f64]>);
+pub struct Bounds {
+    /// The bounds, and behind them +Inf up to whole steps of the search: no value is above it.
+    padded: Box<[f64]>,
+    len: usize,
+}
 
 impl Bounds {
     /// A copy of `bounds`, without a trailing `+Inf`; fails as [`validate`] does.
     pub fn new(bounds: &[f64]) -> Result<Self> {
-        Ok(Self(copy_slice(validate(bounds)?)?))
+        let finite = validate(bounds)?;
+        let mut padded = Pushed::new();
+        for bound in finite {
+            padded.push(*bound)?;
+        }
+        while !padded.len().is_multiple_of(SEARCH_STEP) {
+            padded.push(f64::INFINITY)?;
+        }
+        Ok(Self { padded: copy_slice(&padded)?, len: finite.len() })
     }
 
     /// The finite bounds.
     #[must_use]
     #[inline]
     pub fn as_slice(&self) -> &[f64] {
-        &self.0
+        self.padded.get(..self.len).unwrap_or_default()
     }
 
     /// The number of buckets: the finite bounds and `+Inf`.
     #[must_use]
     #[inline]
     pub fn buckets(&self) -> usize {
-        self.0.len().wrapping_add(1)
+        self.len.wrapping_add(1)
     }
 
     /// The bucket of `value`: the number of bounds below it.
@@ -122,11 +136,14 @@ impl Bounds {
     #[must_use]
     #[inline]
     pub fn index(&self, value: f64) -> usize {
-        if self.0.len() <= LINEAR_SEARCH {
-            self.0.iter().map(|bound| usize::from(value > *bound)).sum()
-        } else {
-            self.0.partition_point(|bound| *bound < value)
-        }
+        self.short_index(value).unwrap_or_else(|| self.padded.partition_point(|bound| *bound < value))
+    }
+
+    /// [`Bounds::index`] where the bounds are so few that no branch is needed.
+    #[inline(always)]
+    pub(crate) fn short_index(&self, value: f64) -> Option<usize> {
+        let few = self.padded.len() <= LINEAR_SEARCH;
+        few.then(|| self.padded.iter().map(|bound| usize::from(value > *bound)).sum())
     }
 }
 

@@ -22,14 +22,19 @@ impl Clock {
         self.manual.swap(1, Ordering::Relaxed) == 0
     }
 
+    /// Whether it was set by hand.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.manual.load(Ordering::Relaxed) != 0
+    }
+
     /// Milliseconds since the Unix epoch, coarse where the system has a coarse clock: a stamp may be a few of them early.
     pub(crate) fn wall_ms(&self) -> u64 {
-        if self.manual.load(Ordering::Relaxed) == 0 { system::wall_ms() } else { self.wall_ms.load(Ordering::Relaxed) }
+        if self.is_manual() { self.wall_ms.load(Ordering::Relaxed) } else { system::wall_ms() }
     }
 
     /// Milliseconds of a clock that never steps. Coarse where the system has a coarse one.
     pub(crate) fn mono_ms(&self) -> u64 {
-        if self.manual.load(Ordering::Relaxed) == 0 { system::mono_ms() } else { self.mono_ms.load(Ordering::Relaxed) }
+        if self.is_manual() { self.mono_ms.load(Ordering::Relaxed) } else { system::mono_ms() }
     }
 }
 

@@ -94,8 +94,10 @@ pub struct Family {
     registered: AtomicU32,
     /// Functions of the user's, set when this process registers the family.
     hooks: Link<Hooks>,
-    /// How its gates compare, one of [`GateKind`].
-    gate_kind: AtomicU32,
+    /// How its gates compare, one of [`GateKind`], and above it the mask of [`Family::gate`].
+    pub(crate) gate: AtomicU32,
+    /// Milliseconds, their low bits, at which an observation last looked at the clock.
+    looked_ms: AtomicU32,
     /// Bits of the f64 above which a value is told to the listener for slow requests.
     slow_from: AtomicU64,
     /// Bits of the caller's p99 for adaptive sampling; NaN for that of the buckets.
@@ -107,6 +109,15 @@ pub struct Family {
     pub(crate) overflow: Link<OverflowOf>,
     next: Link<Family>,
 }
+
+/// Parts of a family's word for its gates.
+pub(crate) const GATE_KIND: u32 = 0xFF;
+pub(crate) const GATE_SHIFT: u32 = 8;
+/// One observation in 16 looks at the clock, to close a window that no scrape has closed; of many one in 128.
+pub(crate) const CLOCK_LEAST: u32 = 15;
+const CLOCK_MOST: u32 = 127;
+/// Looks that lie so far apart are rare.
+const RARE_MS: u32 = 100;
 
 /// How the gates of a family compare, as one number, so that a usual gate tests nothing else.
 pub(crate) struct GateKind;
@@ -184,7 +195,8 @@ impl Family {
             registered: AtomicU32::new(0),
             hidden: AtomicU32::new(0),
             hooks: Link::empty(),
-            gate_kind: AtomicU32::new(GateKind::of(&rules, false)),
+            gate: AtomicU32::new(GateKind::of(&rules, false) | CLOCK_LEAST << GATE_SHIFT),
+            looked_ms: AtomicU32::new(0),
             slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
             given_p99: AtomicU64::new(given_p99.to_bits()),
             series: Chain::new(),
@@ -205,7 +217,8 @@ impl Family {
         if self.hooks.get().is_none() {
             let hooks = self.hooks.set(boxed(hooks)?);
             self.slow_from.store(hooks.slow_from().to_bits(), Ordering::Relaxed);
-            self.gate_kind.store(GateKind::of(&self.rules, hooks.slow.is_some()), Ordering::Relaxed);
+            let kind = GateKind::of(&self.rules, hooks.slow.is_some());
+            self.gate.store(kind | CLOCK_LEAST << GATE_SHIFT, Ordering::Relaxed);
         }
         self.series.iter().try_for_each(|series| series.add_state())
     }
@@ -214,10 +227,34 @@ impl Family {
         self.hooks.get()
     }
 
-    /// How its gates compare, one of [`GateKind`].
-    #[inline]
-    pub(crate) fn gate_kind(&self) -> u32 {
-        self.gate_kind.load(Ordering::Relaxed)
+    /// How its gates compare, one of [`GateKind`], and the mask of those bits of a count that are zero when its observation
+    /// looks at the clock.
+    #[inline(always)]
+    pub(crate) fn gate(&self) -> (u32, u32) {
+        let word = self.gate.load(Ordering::Relaxed);
+        (word & GATE_KIND, word >> GATE_SHIFT)
+    }
+
+    /// Whether nothing is offered, and nobody is told of slow requests.
+    #[inline(always)]
+    pub(crate) fn is_off(&self) -> bool {
+        self.gate().0 == GateKind::OFF
+    }
+
+    /// Notes that an observation has looked at the clock. Where several do within one tick of it they look less often, and
+    /// as often as at first once they are few again.
+    pub(crate) fn note_look(&self, now_ms: u64) {
+        let now_ms = now_ms as u32;
+        let since_ms = now_ms.wrapping_sub(self.looked_ms.swap(now_ms, Ordering::Relaxed));
+        let (kind, mask) = self.gate();
+        let wanted = match since_ms {
+            0 => (mask << 1 | 1).min(CLOCK_MOST),
+            RARE_MS.. => CLOCK_LEAST,
+            _ => mask,
+        };
+        if wanted != mask && !self.core.clock.is_manual() {
+            self.gate.store(kind | wanted << GATE_SHIFT, Ordering::Relaxed);
+        }
     }
 
     /// The value above which the listener for slow requests is told.

@@ -46,6 +46,7 @@ pub mod buffer;
 mod builder;
 mod clock;
 mod core;
+mod counting;
 mod encode;
 mod error;
 mod exemplar;

@@ -1,6 +1,7 @@
 //! An observation with its exemplar: count first, then let the gate decide whether anything else is looked at. Each method
 //! says whether an exemplar was written.
 
+use crate::counting::Left;
 use crate::error::Error;
 use crate::exemplar::{Offer, Stored, packer};
 use crate::labels::{Fitter, Id, IdName, LabelList, read_id, take_ids};
@@ -13,7 +14,28 @@ impl Series {
     // Always inlined, so that the span is not copied for a closure that is seldom called.
     #[inline(always)]
     pub fn observe_with(&self, value: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
-        self.offer_lazily(self.count_observation_at_gate(value).passed(value), span)
+        let left = self.observe_short(value);
+        !left.is_nothing() && self.offer_left(value, left, span)
+    }
+
+    /// Counts an observation and offers a trace context.
+    #[inline(always)]
+    pub(crate) fn observe_context(&self, value: f64, context: &TraceContext) -> bool {
+        let left = self.observe_short(value);
+        !left.is_nothing() && self.offer_left_context(value, left, context)
+    }
+
+    /// Takes the context by reference: a copy would be made before the locked instructions, which wait for it.
+    #[cold]
+    #[inline(never)]
+    fn offer_left_context(&self, value: f64, left: Left, context: &TraceContext) -> bool {
+        self.offer_left(value, left, || Some(*context))
+    }
+
+    /// Does what is left of an observation, and offers the span that `span` answers.
+    #[inline]
+    pub fn offer_left(&self, value: f64, left: Left, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.offer_lazily(self.finish_observation(value, left), span)
     }
 
     /// Counts an observation and offers a trace context with more labels.
@@ -30,7 +52,8 @@ impl Series {
         span: impl FnOnce() -> Option<TraceContext>,
         extra: impl FnMut(&mut Fitter<'_>),
     ) -> bool {
-        self.offer_labelled(self.count_observation_at_gate(value).passed(value), span, extra)
+        let left = self.observe_short(value);
+        !left.is_nothing() && self.offer_labelled(self.finish_observation(value, left), span, extra)
     }
 
     /// Counts an observation and offers the context of a `traceparent` header.
@@ -38,13 +61,14 @@ impl Series {
     /// # Errors
     /// `InvalidTraceparent`; the observation is counted all the same.
     pub fn observe_traceparent(&self, value: f64, traceparent: &str) -> Result<bool, Error> {
-        let passed = self.count_observation_at_gate(value).passed(value);
+        let left = self.observe_short(value);
+        let passed = if left.is_nothing() { None } else { self.finish_observation(value, left) };
         self.offer_traceparent(passed, traceparent)
     }
 
     /// Counts an observation with an explicit exemplar.
     pub fn observe_exemplar<'l>(&self, value: f64, labels: impl LabelList<'l>) -> bool {
-        match self.count_observation(value) {
+        match self.count_observation_of(value) {
             Some((bucket, seed)) => self.explicit_labels(Offer { bucket, value, seed }, labels),
             None => false,
         }
@@ -52,16 +76,36 @@ impl Series {
 
     /// Counts an observation with an explicit exemplar of these ids.
     pub fn observe_exemplar_ids<'l>(&self, value: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
-        match self.count_observation(value) {
+        match self.count_observation_of(value) {
             Some((bucket, seed)) => self.explicit_ids(Offer { bucket, value, seed }, context, extra),
             None => false,
         }
     }
 
     /// Adds to a counter and offers the span that `span` answers.
-    #[inline]
+    #[inline(always)]
     pub fn add_with(&self, amount: f64, span: impl FnOnce() -> Option<TraceContext>) -> bool {
-        self.offer_lazily(self.count_increment_at_gate(amount).passed(amount), span)
+        let left = self.add_short(amount);
+        !left.is_nothing() && self.offer_left_increment(amount, left, span)
+    }
+
+    /// Adds to a counter and offers a trace context.
+    #[inline(always)]
+    pub(crate) fn add_context(&self, amount: f64, context: &TraceContext) -> bool {
+        let left = self.add_short(amount);
+        !left.is_nothing() && self.offer_left_increment_context(amount, left, context)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn offer_left_increment_context(&self, amount: f64, left: Left, context: &TraceContext) -> bool {
+        self.offer_left_increment(amount, left, || Some(*context))
+    }
+
+    /// Does what is left of an addition, and offers the span that `span` answers.
+    #[inline]
+    pub fn offer_left_increment(&self, amount: f64, left: Left, span: impl FnOnce() -> Option<TraceContext>) -> bool {
+        self.offer_lazily(self.finish_increment(amount, left), span)
     }
 
     /// Adds to a counter and offers a trace context with more labels.
@@ -76,7 +120,8 @@ impl Series {
         span: impl FnOnce() -> Option<TraceContext>,
         extra: impl FnMut(&mut Fitter<'_>),
     ) -> bool {
-        self.offer_labelled(self.count_increment_at_gate(amount).passed(amount), span, extra)
+        let left = self.add_short(amount);
+        !left.is_nothing() && self.offer_labelled(self.finish_increment(amount, left), span, extra)
     }
 
     /// Adds to a counter and offers the context of a `traceparent` header.
@@ -84,13 +129,14 @@ impl Series {
     /// # Errors
     /// `InvalidTraceparent`; the amount is added all the same.
     pub fn add_traceparent(&self, amount: f64, traceparent: &str) -> Result<bool, Error> {
-        let passed = self.count_increment_at_gate(amount).passed(amount);
+        let left = self.add_short(amount);
+        let passed = if left.is_nothing() { None } else { self.finish_increment(amount, left) };
         self.offer_traceparent(passed, traceparent)
     }
 
     /// Adds to a counter with an explicit exemplar.
     pub fn add_exemplar<'l>(&self, amount: f64, labels: impl LabelList<'l>) -> bool {
-        match self.count_increment(amount) {
+        match self.count_increment_of(amount) {
             Some(seed) => self.explicit_labels(Offer { bucket: 0, value: amount, seed }, labels),
             None => false,
         }
@@ -98,7 +144,7 @@ impl Series {
 
     /// Adds to a counter with an explicit exemplar of these ids.
     pub fn add_exemplar_ids<'l>(&self, amount: f64, context: TraceContext, extra: impl LabelList<'l>) -> bool {
-        match self.count_increment(amount) {
+        match self.count_increment_of(amount) {
             Some(seed) => self.explicit_ids(Offer { bucket: 0, value: amount, seed }, context, extra),
             None => false,
         }
@@ -128,7 +174,7 @@ impl Series {
             Err(error) => {
                 // Slow it was all the same.
                 if let Some(offer) = passed {
-                    self.tell_if_slow(offer.value, &mut || None);
+                    self.tell_if_slow_alone(offer.value);
                 }
                 self.family.core.header.count_drop(DropReason::InvalidId);
                 Err(error)

@@ -4,6 +4,7 @@
 use core::ffi::c_void;
 use core::mem::offset_of;
 
+pub use crate::counting::Left;
 pub use crate::family::Family;
 pub use crate::hooks::Hooks;
 pub use crate::labels::{LabelList, check_baggage_key};
@@ -131,7 +132,7 @@ impl Series {
     }
 
     /// Counts an observation without an exemplar. False, as the other methods answer when none was written.
-    #[inline]
+    #[inline(always)]
     pub fn observe(&self, value: f64) -> bool {
         self.count_observation(value);
         false
@@ -145,19 +146,19 @@ impl Series {
     }
 
     /// Counts an observation of which no span is known, though one was asked for: a slow one is told of all the same.
-    #[inline]
+    #[inline(always)]
     pub fn observe_without_span(&self, value: f64) -> bool {
-        if self.count_observation(value).is_some() {
-            self.tell_if_slow(value, &mut || None);
-        }
+        self.count_observation(value);
+        self.tell_if_slow_alone(value);
         false
     }
 
     /// Adds an amount of which no span is known, though one was asked for: a slow one is told of all the same.
     #[inline]
     pub fn add_without_span(&self, amount: f64) -> bool {
-        if self.count_increment(amount).is_some() {
-            self.tell_if_slow(amount, &mut || None);
+        self.count_increment(amount);
+        if amount < f64::INFINITY {
+            self.tell_if_slow_alone(amount);
         }
         false
     }

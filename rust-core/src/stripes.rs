@@ -33,7 +33,7 @@ const COUNT_MASK: u16 = 1023;
 /// 2^64 divided by the golden ratio: multiples of it lie far apart in their upper bits.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Where the number of the stripe lies in the seed of an observation. Counts do not reach it.
-const SEED_SHIFT: u32 = 56;
+pub(crate) const SEED_SHIFT: u32 = 56;
 
 /// What a process remembers of the stripes of a series.
 pub(crate) struct Stripes {

@@ -17,10 +17,10 @@ type Histogram struct {
 // How the observations of a histogram are counted and offered. By default they ask
 // Count and Worth.
 const (
-	// usual has one bound to an exponent and the policy PolicySlowest.
-	usual = 1 << iota
-	// silent never has an observation that is worth a closer look.
-	silent
+	// Usual has one bound to an exponent and the policy PolicySlowest.
+	Usual = 1 << iota
+	// Silent never has an observation that is worth a closer look.
+	Silent
 	// apart counts by countSpecial.
 	apart
 )
@@ -30,9 +30,9 @@ func NewHistogram(series Series, search Search) Histogram {
 	h := Histogram{Series: series, Search: search}
 	switch {
 	case series.OfferFrom != series.OfferFrom && math.IsInf(series.SlowFrom, 1):
-		h.path = silent
+		h.path = Silent
 	case search.single && series.Policy == PolicySlowest:
-		h.path = usual
+		h.path = Usual
 	}
 	if !search.single || series.Overflow {
 		h.path |= apart
@@ -77,13 +77,17 @@ func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) 
 }
 
 // IsSilent tells whether no observation is worth a closer look.
-func (h *Histogram) IsSilent() bool { return atomic.LoadUint32(&h.path)&silent != 0 }
+func (h *Histogram) IsSilent() bool { return atomic.LoadUint32(&h.path)&Silent != 0 }
 
 // IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
 // holds.
 func (h *Histogram) IsUsual(v float64) bool {
-	return atomic.LoadUint32(&h.path) == usual && v >= h.OfferFrom
+	return atomic.LoadUint32(&h.path) == Usual && v >= h.OfferFrom
 }
+
+// Path is how observations are counted and offered now. Usual and Silent stand for a
+// short way, which NaN does not go.
+func (h *Histogram) Path() uint32 { return atomic.LoadUint32(&h.path) }
 
 // Way is the short way of a usual observation through its words: Count, then Passes,
 // then Sum. The gate is read after the bucket was counted and before the sum, so that

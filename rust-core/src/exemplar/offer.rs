@@ -133,13 +133,26 @@ impl Series {
     }
 
     /// Tells of a slow request of which nothing else is to be done.
-    #[inline]
     pub(crate) fn tell_if_slow(&self, value: f64, span: &mut dyn FnMut() -> Option<TraceContext>) {
         if value > self.family.slow_from() {
             let core = &*self.family.core;
             scrapers::turn_by_time(&core.header, core.clock.mono_ms(), WINDOW_MOST_MS);
             self.tell_slow(value, &mut Source::new(span));
         }
+    }
+
+    /// The same of a request without a span, for the hot path.
+    #[inline(always)]
+    pub(crate) fn tell_if_slow_alone(&self, value: f64) {
+        if value > self.family.slow_from() {
+            self.tell_slow_alone(value);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_slow_alone(&self, value: f64) {
+        self.tell_if_slow(value, &mut || None);
     }
 
     /// Tells the family's listener of a slow request, unless it was told of one of this series in the open window.

@@ -33,11 +33,13 @@ use crate::hash::fold;
 use crate::memory::Pinned;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// The cells of a series and, before them, its gates: one address and two short lengths, because every series has them.
+/// The cells of a series and, before them, its gates: one address and short lengths, because every series has them.
 pub(crate) struct SeriesWords {
     cells: NonNull<AtomicU64>,
-    cells_len: u32,
-    gates_len: u32,
+    cells_len: u16,
+    gates_len: u16,
+    /// How many bytes before the cells the gates begin.
+    gates_before: u32,
 }
 
 impl SeriesWords {
@@ -49,11 +51,10 @@ impl SeriesWords {
 
     #[inline]
     pub(crate) fn gates(&self) -> &[Gate] {
-        let len = self.gates_len as usize;
         // SAFETY: `pin_series` found the gates so many bytes before the cells.
-        let first = unsafe { self.cells.byte_sub(gates_bytes(len)) }.cast::<Gate>();
+        let first = unsafe { self.cells.byte_sub(self.gates_before as usize) }.cast::<Gate>();
         // SAFETY: as above; gates are aligned as lines are, and consist of atomics (INV-2).
-        unsafe { NonNull::slice_from_raw_parts(first, len).as_ref() }
+        unsafe { NonNull::slice_from_raw_parts(first, self.gates_len as usize).as_ref() }
     }
 }
 
@@ -290,12 +291,13 @@ impl Segment {
 
     /// The gates of a series and, behind them, its cells, for the core that owns this segment.
     pub(crate) fn pin_series(&self, place: Offset, gates: usize, cells: usize) -> Option<SeriesWords> {
-        let apart = gates_bytes(gates) / 8;
+        let gates_before = gates_bytes(gates);
+        let apart = gates_before / 8;
         let all = self.pin_words(place, apart.checked_add(cells)?)?;
         // SAFETY: `apart` words of `all` lie before the cells.
         let first = unsafe { NonNull::from_ref(&*all).cast::<AtomicU64>().add(apart) };
-        let (cells_len, gates_len) = (u32::try_from(cells).ok()?, u32::try_from(gates).ok()?);
-        Some(SeriesWords { cells: first, cells_len, gates_len })
+        let (cells_len, gates_len) = (u16::try_from(cells).ok()?, u16::try_from(gates).ok()?);
+        Some(SeriesWords { cells: first, cells_len, gates_len, gates_before: u32::try_from(gates_before).ok()? })
     }
 
     fn handed_out(&self, place: Offset, bytes: u64) -> Option<()> {

@@ -3,13 +3,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::layout::{FamilyRecord, LINE, RECORD_FAMILY, RECORD_SERIES, Record, SERIES_OVERFLOW, SeriesRecord};
+use super::layout::{FamilyRecord, Gate, LINE, RECORD_FAMILY, RECORD_SERIES, Record, SERIES_OVERFLOW, SeriesRecord};
 use super::{Offset, Segment};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::rules::RULE_WORDS;
 use crate::memory::{Pushed, copy_slice, out_of_memory};
 use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Gates that one line holds.
+const GATES_IN_LINE: usize = LINE / size_of::<Gate>();
 
 /// What a family record is made of.
 pub(crate) struct FamilyWrite<'a> {
@@ -285,5 +288,5 @@ impl Segment {
 /// Bytes of so many gates, in whole lines, so that no gate shares a line with a count.
 #[inline]
 pub(crate) const fn gates_bytes(gates: usize) -> usize {
-    gates.saturating_mul(16).next_multiple_of(LINE)
+    gates.div_ceil(GATES_IN_LINE).saturating_mul(LINE)
 }

@@ -28,7 +28,7 @@ fn contexts(flags: u8) -> Vec<TraceContext> {
     spans().iter().map(|ids| context(ids).expect("ids are not zero")).collect()
 }
 
-type Observe = fn(&Histogram, f64, TraceContext);
+type Observe = fn(&Histogram, f64, &TraceContext);
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|word| word.parse().expect("rounds and operations are numbers"));
@@ -49,7 +49,7 @@ fn main() {
             let count = if round == 0 { WARM_UP } else { operations };
             let started = thread_ns();
             for n in 0..count {
-                observe(black_box(histogram), values[n % VALUES], *black_box(&spans[n % SPANS]));
+                observe(black_box(histogram), values[n % VALUES], black_box(&spans[n % SPANS]));
             }
             let taken = thread_ns() - started;
             if round > 0 {
