@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom fuzz fuzz-segments workers prometheus generate format clean
+.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom soak fuzz fuzz-segments workers prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ loom: setup  ## the models with higher bounds
 
 workers: venv  ## Python workers of which one is killed each second, a minute for each form of gunicorn
 	cd python && ../$(VENV)/bin/python -m pytest -q -s -m long tests/test_workers.py
+
+soak: setup  ## the library against its oracle for longer, stopped at every instruction, and built with one mistake at a time
+	PROPTEST_CASES=$(or $(COUNT),3000) SPANPIN_SEED=$(or $(SEED),$(shell date +%s)) $(CARGO) test --release -p spanpin --test properties
+	SPANPIN_LONG=1 $(CARGO) test --release -p spanpin --test stopped_writer
+	$(CARGO) run -p spanpin-loom --bin library_mutants
 
 fuzz: venv  ## random operations against the oracle
 	$(VENV)/bin/python tests/conformance/fuzz.py --count $(or $(COUNT),5000)

@@ -131,6 +131,12 @@ SUITES = [
     cargo("rust-bridges", "test", "-p", "spanpin", "--all-features", "--test", "bridge", "--test", "opentelemetry", count=count_cargo),
     cargo("rust-docs", "doc", "--no-deps", "-p", "spanpin", "--all-features", env={"RUSTDOCFLAGS": "-D warnings"}),
     cargo("loom", "test", "-p", "spanpin-loom", count=count_cargo, minutes=20),
+    cargo(
+        "library-mutants",
+        *("run", "-q", "-p", "spanpin-loom", "--bin", "library_mutants", "--", "--some"),
+        count=count_summary,
+        minutes=20,
+    ),
     cargo("header", "xtask", "header", "--check"),
     cargo("symbols", "xtask", "symbols", "--check"),
     cargo("layout", "xtask", "layout", "--check"),

@@ -138,3 +138,37 @@ fn identity_is_made_of_address_headers_and_path() {
     assert_ne!(one, Scraper::from_request("curl/8", "15", "/metrics", "10.0.0.1"));
     assert_ne!(one, Scraper::anonymous());
 }
+
+/// A scraper every 60 s among windows that another closes every 3 s, in each of which the values fall. Answers the second
+/// after its last scrape from which it is shown the best. `joiner` comes once at second 22 of its interval.
+fn second_shown_to_the_slow_one(joiner: Option<Scraper>) -> u64 {
+    const ROUNDS: u64 = 8;
+    let (slow, fast) = (peer(1, 1), peer(2, 1));
+    let mut world = World::new(ScraperIdentity::Address);
+    let mut shown = Vec::new();
+    for second in 0..=60 * ROUNDS {
+        world.pass(500);
+        if second % 3 == 0 {
+            world.scrape(fast);
+        }
+        if second % 60 == 0 {
+            shown = world.scrape(slow);
+        }
+        if second == 60 * (ROUNDS - 1) + 22 {
+            joiner.into_iter().for_each(|joiner| _ = world.scrape(joiner));
+        }
+        world.pass(500);
+        let context = TraceContext::sampled(TraceId::from_u64s(1, second).unwrap(), SpanId::from_u64(1).unwrap());
+        world.histogram.observe_trace(0.9 - second as f64 / 1000.0, context);
+    }
+    let [(_, trace, _)] = &shown[..] else { panic!("{shown:?}") };
+    trace - 60 * (ROUNDS - 1)
+}
+
+#[test]
+fn a_scraper_that_others_join_is_shown_the_best_since_they_came() {
+    assert_eq!(second_shown_to_the_slow_one(None), 0);
+    assert_eq!(second_shown_to_the_slow_one(Some(peer(3, 2))), 0, "another class");
+    // It is shown what came since the newest mark when the other one came: that of second 21, which nobody has any more.
+    assert_eq!(second_shown_to_the_slow_one(Some(peer(1, 2))), 21);
+}

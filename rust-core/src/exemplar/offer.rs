@@ -1,10 +1,13 @@
 //! The way of an offer from its gate into a slot. Everything here is off the hot path: a gate lets few offers pass.
 
+use core::cell::Cell;
+
 use super::adaptive::{AdaptiveState, Draw};
 use super::content::{Content, Extra, Source, Stored};
 use super::priority::{SHUT, admission};
 use super::ring::{Age, Now, Outcome, Ring, advance_head, beats};
 use super::rules::Adaptive;
+use super::scrapers::FirstAsked;
 use super::{Filter, scrapers};
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::hooks::{Hooks, SlowRequest, guarded, is_too_deep};
@@ -246,11 +249,21 @@ impl Series {
         let header = &*core.header;
         let wall_ms = core.clock.wall_ms();
         let Content { stored, labels, now_ms } = content;
+        // Most winners find a slot without it.
+        let first_asked = Cell::new(None);
+        let separated = |after, upto| {
+            let first_asked = first_asked.get().unwrap_or_else(|| {
+                let now = FirstAsked::now(header, now_ms);
+                first_asked.set(Some(now));
+                now
+            });
+            first_asked.separate(after, upto)
+        };
         let outcome = ring.write(
             &gate.head,
             candidate,
             Now { wall_ms, age: Age { now_ms, max_ms: self.family.rules.max_age_ms } },
-            |after, upto| scrapers::marks_separate(header, now_ms, after, upto),
+            separated,
             |stamp| stored.payload(offer.value, stamp, labels.len(), now_ms),
             labels,
         );

@@ -175,12 +175,38 @@ pub(crate) fn finish(header: &Header, turn: Turn) {
     }
 }
 
-/// True if the mark of a live scraper lies in `(after, upto]`.
-pub(crate) fn marks_separate(header: &Header, now_ms: u64, after: u64, upto: u64) -> bool {
-    header.scrapers.iter().any(|entry| {
-        let mark = entry.mark.load(Ordering::Relaxed);
-        after < mark && mark <= upto && !is_forgotten(entry, now_ms)
-    })
+/// The first window that each live scraper may yet ask for: its mark, or, if others of its class have joined later, what
+/// `lower` holds it to. One that is not trusted asks from the newest mark on, which is somebody's.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstAsked([u64; SCRAPERS]);
+
+impl FirstAsked {
+    pub(crate) fn now(header: &Header, now_ms: u64) -> Self {
+        FirstAsked(header.scrapers.each_ref().map(|entry| {
+            if is_forgotten(entry, now_ms) {
+                return 0;
+            }
+            let (class, id) = (entry.class.load(Ordering::Relaxed), entry.id.load(Ordering::Relaxed));
+            let (mark, lo) = (entry.mark.load(Ordering::Relaxed), entry.lo.load(Ordering::Relaxed));
+            mark.max(lo).max(joined(header, Scraper { id, class }, now_ms))
+        }))
+    }
+
+    /// True if one of them lies in `(after, upto]`.
+    pub(crate) fn separate(&self, after: u64, upto: u64) -> bool {
+        self.0.iter().any(|first| after < *first && *first <= upto)
+    }
+}
+
+/// The newest window at which another live scraper of this class joined: what was shown to it may have been shown to this
+/// one, under that address.
+fn joined(header: &Header, who: Scraper, now_ms: u64) -> u64 {
+    let others = header.scrapers.iter().filter(|other| {
+        other.class.load(Ordering::Relaxed) == who.class
+            && other.id.load(Ordering::Relaxed) != who.id
+            && !is_forgotten(other, now_ms)
+    });
+    others.map(|other| other.join_lo.load(Ordering::Relaxed)).fold(0, u64::max)
 }
 
 fn is_forgotten(entry: &Entry, now_ms: u64) -> bool {
@@ -208,12 +234,7 @@ fn lower(header: &Header, who: Scraper, open: u64, now_ms: u64) -> (u64, usize) 
     let trusted = beat(entry, silent_ms as f64);
     let mut lo = newest;
     if trusted {
-        let joined = header.scrapers.iter().filter(|other| {
-            other.class.load(Ordering::Relaxed) == who.class
-                && other.id.load(Ordering::Relaxed) != who.id
-                && !is_forgotten(other, now_ms)
-        });
-        let joined = joined.map(|other| other.join_lo.load(Ordering::Relaxed)).fold(0, u64::max);
+        let joined = joined(header, who, now_ms);
         // SYNC(scraper-mark): Acquire.
         lo = entry.mark.load(Ordering::Acquire).max(joined);
     } else {

@@ -1,5 +1,7 @@
 //! Histories: what is observed, how time goes by, who scrapes when.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use spanpin::{Filter, Policy};
 
@@ -15,6 +17,9 @@ pub struct Setting {
     pub policy: Policy,
     /// All scrapers are one.
     pub merged: bool,
+    /// All observations go to one bucket, with values that fall, and time passes in small steps: few exemplars are made
+    /// needless by a later one, so that the ring has to choose.
+    pub falling: bool,
     /// One for each scraper.
     pub scrapers: Vec<ScraperSetting>,
 }
@@ -194,14 +199,53 @@ fn scraper() -> impl Strategy<Value = ScraperSetting> {
     (0_u64..3, beat, 0_u64..600).prop_map(|(class, beat_ms, jitter_ms)| ScraperSetting { class, beat_ms, jitter_ms })
 }
 
-/// A history of up to `steps` steps with so many scrapers.
-pub fn history(scrapers: std::ops::Range<usize>, steps: usize) -> impl Strategy<Value = (Setting, Vec<Step>)> {
+/// One that keeps a slow beat, so that it is trusted and has an old mark most of the time.
+fn slow_scraper() -> impl Strategy<Value = ScraperSetting> {
+    let beat = prop::sample::select(&[Some(30_000), Some(60_000)][..]);
+    (beat, 0_u64..600).prop_map(|(beat_ms, jitter_ms)| ScraperSetting { class: 3, beat_ms, jitter_ms })
+}
+
+/// A history of up to `steps` steps with so many scrapers, and so many slow ones beside them.
+pub fn history(
+    scrapers: Range<usize>,
+    slow: Range<usize>,
+    steps: usize,
+) -> impl Strategy<Value = (Setting, Vec<Step>)> {
     let filter = prop_oneof![6 => Just(Filter::TraceBased), 2 => Just(Filter::AlwaysOn), 1 => Just(Filter::AlwaysOff)];
     let policy = prop_oneof![4 => Just(Policy::Slowest), 1 => Just(Policy::First), 2 => Just(Policy::Uniform)];
-    let setting = (filter, policy, prop::bool::weighted(0.2), prop::collection::vec(scraper(), scrapers))
-        .prop_map(|(filter, policy, merged, scrapers)| Setting { filter, policy, merged, scrapers });
+    let scrapers = (prop::collection::vec(scraper(), scrapers), prop::collection::vec(slow_scraper(), slow));
+    let setting = (filter, policy, prop::bool::weighted(0.2), prop::bool::weighted(0.3), scrapers).prop_map(
+        |(filter, policy, merged, falling, (mut scrapers, slow))| {
+            scrapers.extend(slow);
+            Setting { filter, policy, merged, falling, scrapers }
+        },
+    );
     setting.prop_flat_map(move |setting| {
         let steps = prop::collection::vec(step(setting.scrapers.len()), 1..steps);
         (Just(setting), steps)
     })
+}
+
+/// A history in which rings are crowded: fast scrapers close many windows between two scrapes of a slow one, each window has
+/// exemplars, and their values fall.
+pub fn crowded(steps: usize) -> impl Strategy<Value = (Setting, Vec<Step>)> {
+    let fast = (4000_u64..9000, 0_u64..100).prop_map(|(beat, jitter_ms)| ScraperSetting {
+        class: 0,
+        beat_ms: Some(beat),
+        jitter_ms,
+    });
+    let scrapers = (prop::collection::vec(fast, 2..5), prop::collection::vec(slow_scraper(), 1..4));
+    let setting = scrapers.prop_map(|(mut scrapers, slow)| {
+        scrapers.extend(slow);
+        Setting { filter: Filter::TraceBased, policy: Policy::Slowest, merged: false, falling: true, scrapers }
+    });
+    let source = prop_oneof![
+        30 => extra().prop_map(|extra| Source::Context { sampled: true, extra }),
+        1 => Just(Source::ExplicitIds { extra: Extra::None }),
+    ];
+    let step = prop_oneof![
+        2 => (0.0..1.2, source).prop_map(|(value, source)| Step::Observe { series: 0, value, source }),
+        1 => (0_u64..1500).prop_map(|ms| Step::Pass { ms }),
+    ];
+    (setting, prop::collection::vec(step, steps / 2..steps))
 }

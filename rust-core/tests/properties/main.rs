@@ -12,9 +12,10 @@ mod world;
 
 use std::cell::Cell;
 
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::history::history;
+use crate::history::{Setting, Step, crowded, history};
 use crate::oracle::Mistake;
 use crate::world::{Met, World};
 
@@ -35,25 +36,20 @@ impl Met {
 
 /// Runs random histories. The seeds are fixed; `SPANPIN_SEED` gives others, `PROPTEST_CASES` more.
 fn run(
-    scrapers: std::ops::Range<usize>,
+    histories: impl Strategy<Value = (Setting, Vec<Step>)>,
     cases: u32,
-    steps: usize,
     mistake: Option<Mistake>,
 ) -> (Met, Result<(), String>) {
     let seed: u64 = std::env::var("SPANPIN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let more = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).filter(|_| mistake.is_none());
     let cases = more.unwrap_or(cases);
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: if mistake.is_some() { 0 } else { 2000 },
-        ..Config::default()
-    };
+    let mut config = Config { cases, failure_persistence: None, ..Config::default() };
+    config.max_shrink_iters = if mistake.is_some() { 0 } else { config.max_shrink_iters.min(2000) };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let met = Cell::new(Met::default());
-    let ended = runner.run(&history(scrapers, steps), |(setting, steps)| {
+    let ended = runner.run(&histories, |(setting, steps)| {
         let mut world = World::new(setting, mistake);
         let ended = steps.iter().try_for_each(|step| world.take(step));
         let mut sum = met.get();
@@ -62,7 +58,7 @@ fn run(
         ended.map_err(proptest::test_runner::TestCaseError::fail)
     });
     let ended = ended.map_err(|error| match error {
-        TestError::Fail(why, history) => format!("{why}\n{history:#?}"),
+        TestError::Fail(why, history) => format!("{why}\nseed {seed}, history {history:#?}"),
         TestError::Abort(why) => format!("aborted: {why}"),
     });
     (met.get(), ended)
@@ -70,7 +66,7 @@ fn run(
 
 #[test]
 fn a_few_scrapers_see_what_the_rule_says() {
-    let (met, ended) = run(1..9, 150, 400, None);
+    let (met, ended) = run(history(1..7, 0..3, 600), 150, None);
     println!("{met:?}");
     ended.unwrap();
     // A harness in which little happens would hold too.
@@ -79,8 +75,16 @@ fn a_few_scrapers_see_what_the_rule_says() {
 }
 
 #[test]
+fn a_slow_scraper_sees_the_best_since_its_last_scrape_whoever_else_scrapes() {
+    let (met, ended) = run(crowded(1600), 25, None);
+    println!("{met:?}");
+    ended.unwrap();
+    assert!(met.crowded > 1000 && met.own_view > 1000, "{met:?}");
+}
+
+#[test]
 fn many_scrapers_see_nothing_torn_uncounted_expired_or_older_than_before() {
-    let (met, ended) = run(9..28, 60, 400, None);
+    let (met, ended) = run(history(1..10, 15..18, 500), 80, None);
     println!("{met:?}");
     ended.unwrap();
     assert!(met.shown > 40_000 && met.not_held > 10_000 && met.labelled > 8000, "{met:?}");
@@ -107,7 +111,7 @@ fn a_wrong_rule_is_found() {
         Mistake::PoolIgnored,
     ];
     for mistake in mistakes {
-        let (met, ended) = run(1..9, 1000, 400, Some(mistake));
+        let (met, ended) = run(history(1..7, 0..3, 600), 1000, Some(mistake));
         let wrong = ended.err().unwrap_or_else(|| panic!("{mistake:?} was not found: {met:?}"));
         let first = wrong.lines().next().unwrap_or_default();
         println!("{mistake:?}, after {} answers: {first}", met.answers);

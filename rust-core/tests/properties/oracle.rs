@@ -7,7 +7,7 @@ use super::table::{Table, Who};
 /// A window is closed by time after this long.
 const WINDOW_MOST_MS: u64 = 10_000;
 /// A scrape closes no window younger than this, unless its scraper was here longer ago.
-const WINDOW_LEAST_MS: u64 = 20;
+pub const WINDOW_LEAST_MS: u64 = 20;
 /// So far explicit exemplars of one window run ahead of the clock; then they share a stamp.
 const AHEAD_MOST_MS: u64 = 1000;
 
@@ -45,6 +45,11 @@ impl Rank {
     pub fn of_value(value: f64) -> Rank {
         let value = (value as f32).min(f32::MAX);
         Rank::Offered(f32::from_bits(value.to_bits() & !1))
+    }
+
+    /// The same at the gate of a histogram, which takes a value that is too great for an f32 for a greater one.
+    pub fn at_gate(value: f64) -> Rank {
+        if value as f32 == f32::INFINITY { Rank::Offered(f32::INFINITY) } else { Rank::of_value(value) }
     }
 
     fn number(self) -> f32 {
@@ -141,12 +146,19 @@ impl Oracle {
         }
     }
 
-    /// An offer comes to its gate, as the one after `count` others. Whether its span is looked at. `seen` is what the
-    /// library did, from which alone the outcome of a draw is known.
-    pub fn span_is_looked_at(&mut self, bucket: usize, rank: Rank, finite: bool, count: u64, seen: bool) -> bool {
+    /// An offer comes to its gate, as the one after `count` others, and is ranked `at_gate` there. Whether its span is
+    /// looked at. `seen` is what the library did, from which alone the outcome of a draw is known.
+    pub fn span_is_looked_at(
+        &mut self,
+        bucket: usize,
+        (at_gate, rank): (Rank, Rank),
+        finite: bool,
+        count: u64,
+        seen: bool,
+    ) -> bool {
         let drawn = rank == Rank::Drawn;
         let looks_at_clock = count.is_multiple_of(16) && !self.makes(Mistake::ClockNeverLookedAt);
-        let passes = if drawn { seen } else { self.beats(bucket, rank) };
+        let passes = if drawn { seen } else { self.beats(bucket, at_gate) };
         if !passes && !looks_at_clock {
             return false;
         }

@@ -4,7 +4,7 @@ use spanpin::{Exemplar, Filter, Policy, Registry, RegistryOptions, ScrapeRequest
 
 use super::history::{BOUNDS, Extra, Meanwhile, SERIES, Setting, Source, Step};
 use super::judge::{Judge, Made, Shown, context, id_labels};
-use super::oracle::{Mistake, Oracle, Rank, Turn, Wanted};
+use super::oracle::{Mistake, Oracle, Rank, Turn, WINDOW_LEAST_MS, Wanted};
 use super::recorder::Recorder;
 use super::table::Who;
 
@@ -91,6 +91,12 @@ impl World {
 
     pub fn take(&mut self, step: &Step) -> Result<(), String> {
         match step {
+            Step::Observe { value, source, .. } if self.setting.falling && value.is_finite() => {
+                // Less than 1, more than 0.5, with some to and fro.
+                let fallen = self.books.made.len().min(800) as f64 / 2000.0;
+                self.observe(0, 0.99 - fallen - (value.abs() * 1000.0) % 10.0 / 1000.0, source)
+            }
+            Step::Pass { ms } if self.setting.falling => self.pass(ms % 5000),
             Step::Observe { series, value, source } => self.observe(*series, *value, source),
             Step::Pass { ms } => self.pass(*ms),
             Step::SetWall { by_ms } => {
@@ -99,9 +105,7 @@ impl World {
                 Ok(())
             }
             Step::Scrape { who } => {
-                // Whether a scraper closes a young window depends on who was forgotten for want of a place in the table,
-                // which the oracle does not model.
-                if self.setting.scrapers.len() > HELD && !self.setting.merged {
+                if self.is_overfull() {
                     self.wait(self.oracle.until_closable_ms());
                 }
                 let body = answer(&self.registry, self.asks(*who));
@@ -114,6 +118,12 @@ impl World {
             }
             Step::Snapshot => self.snapshot(),
         }
+    }
+
+    /// Whether a scraper closes a young window depends on who was forgotten for want of a place in the table, which the
+    /// oracle does not model: then they come to windows that anybody closes.
+    fn is_overfull(&self) -> bool {
+        self.setting.scrapers.len() > HELD && !self.setting.merged
     }
 
     fn wait(&mut self, ms: u64) {
@@ -247,12 +257,16 @@ impl World {
         let clock = (self.oracle.wall_ms, self.oracle.mono_ms);
         let beside = (series + 1) % self.recorders.len();
         let inner_series = move |same: bool| if same { series } else { beside };
+        let closable_ms = if self.is_overfull() { WINDOW_LEAST_MS } else { 0 };
         recorder.looked_up(value, || {
             called = true;
             match meanwhile {
                 Meanwhile::Nothing => {}
                 Meanwhile::Wait { ms } => registry.set_clock(clock.0 + ms, clock.1 + ms),
-                Meanwhile::Scrape { who } => body = answer(&registry, self.asks(*who)),
+                Meanwhile::Scrape { who } => {
+                    registry.set_clock(clock.0 + closable_ms, clock.1 + closable_ms);
+                    body = answer(&registry, self.asks(*who));
+                }
                 Meanwhile::Observe { value, same_series } => {
                     self.recorders[inner_series(*same_series)].looked_up(*value, || {
                         inner_called = true;
@@ -268,7 +282,10 @@ impl World {
         match meanwhile {
             Meanwhile::Nothing => {}
             Meanwhile::Wait { ms } => self.wait(*ms),
-            Meanwhile::Scrape { who } => self.judge(*who, &body)?,
+            Meanwhile::Scrape { who } => {
+                self.wait(closable_ms);
+                self.judge(*who, &body)?;
+            }
             Meanwhile::Observe { value, same_series } => {
                 let series = inner_series(*same_series);
                 self.offered_at_once(series, *value, true, id_labels(n + 1), Some(inner_called))?;
@@ -297,9 +314,11 @@ impl World {
             Policy::First => Rank::Offered(1.0),
             Policy::Uniform => Rank::Drawn,
         };
+        let of_histogram = self.setting.policy == Policy::Slowest && series < SERIES;
+        let ranks = (if of_histogram { Rank::at_gate(value) } else { rank }, rank);
         let off = self.setting.filter == Filter::AlwaysOff;
         let seen = called.unwrap_or_default();
-        let looked = !off && self.oracle.span_is_looked_at(bucket, rank, value.is_finite(), before, seen);
+        let looked = !off && self.oracle.span_is_looked_at(bucket, ranks, value.is_finite(), before, seen);
         if called.is_some_and(|called| called != looked) {
             return Err(format!("span of {n} looked at: {seen}, by the rule: {looked}"));
         }

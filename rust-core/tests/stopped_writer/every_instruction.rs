@@ -36,6 +36,8 @@ pub struct Met {
     pub stops: u64,
     /// Stops at which the slot was seen to be claimed.
     pub busy: u64,
+    /// Who was stopped a second time, in the same slot.
+    pub again: u64,
     /// Whose slot was another's when it went on.
     pub taken_over: u64,
     /// Stops with the table of scrapers locked: others have to wait for a second until they take the lock for lost. That
@@ -58,6 +60,16 @@ pub struct Child {
     pid: libc::pid_t,
     lines: BufReader<UnixStream>,
     send: UnixStream,
+}
+
+/// Where an act is that was to come to an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    There,
+    /// It went another way than the first time.
+    Elsewhere,
+    /// It came to its end.
+    End,
 }
 
 impl Child {
@@ -89,8 +101,11 @@ impl Child {
 
     fn hear(&mut self) -> String {
         let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        assert!(line.ends_with('\n'), "the child is gone");
+        let read = self.lines.read_line(&mut line);
+        if read.is_err() || !line.ends_with('\n') {
+            let status = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
+            panic!("the child says nothing more: {read:?}, {status:?}");
+        }
         line.trim_end().to_owned()
     }
 
@@ -156,34 +171,59 @@ impl Child {
         instructions
     }
 
-    /// Runs an act with a stop before instruction number `at`. Answers what the child says of the stop.
+    /// Lets an act run from one instruction to another.
+    fn run_to(tracee: &Tracee, instructions: &[Instruction], from: usize, to: usize) -> Reached {
+        // A breakpoint stands where it is met least often, the rest are steps.
+        let near = to.saturating_sub(40).max(from)..=to;
+        let anchor = near.rev().min_by_key(|i| instructions[*i].nth).unwrap();
+        let address = instructions[anchor].address;
+        let before = instructions[..from].iter().filter(|i| i.address == address).count();
+        if !tracee.run_to(address, instructions[anchor].nth - before).unwrap() {
+            return Reached::End;
+        }
+        for next in &instructions[anchor + 1..=to] {
+            let before = tracee.at().unwrap();
+            while tracee.at().unwrap() == before {
+                tracee.step().unwrap();
+            }
+            if tracee.at().unwrap() != next.address {
+                return Reached::Elsewhere;
+            }
+        }
+        Reached::There
+    }
+
+    /// Runs an act with a stop before instruction number `at`, and a second one before `again`. Answers what the child says
+    /// of the stop.
     fn stop_at(
         &mut self,
         case: usize,
         instructions: &[Instruction],
-        at: usize,
+        (at, again): (usize, Option<usize>),
         meanwhile: &str,
+        met: &mut Met,
     ) -> (String, Result<(), String>) {
         let (tracee, _, _) = self.start_act(case);
-        // A breakpoint stands where it is met least often, the rest are steps.
-        let anchor = (at.saturating_sub(40)..=at).rev().min_by_key(|i| instructions[*i].nth).unwrap();
-        let mut there = tracee.run_to(instructions[anchor].address, instructions[anchor].nth).unwrap();
-        let mut ended = !there;
-        for next in &instructions[anchor + 1..=at] {
-            let before = tracee.at().unwrap();
-            while there && !ended && tracee.at().unwrap() == before {
-                tracee.step().unwrap();
-            }
-            there &= tracee.at().unwrap() == next.address;
-        }
         let mut said = "missed".to_owned();
-        if there {
+        let mut reached = Child::run_to(&tracee, instructions, 0, at);
+        if reached == Reached::There {
             self.tell(&format!("stopped {meanwhile}"));
             said = self.hear();
+            if let Some(again) = again {
+                self.wait_until_idle();
+                reached = Child::run_to(&tracee, instructions, at, again);
+                if reached == Reached::There {
+                    met.again += 1;
+                    self.tell("look");
+                    let seen = self.hear();
+                    if seen != "good" {
+                        said = format!("stopped again at {again}: {seen}");
+                    }
+                }
+            }
         }
-        if !ended {
-            ended = tracee.run().unwrap() == Stop::Trap;
-            assert!(ended, "the act did not come to its end");
+        if reached != Reached::End {
+            assert_eq!(tracee.run().unwrap(), Stop::Trap, "the act did not come to its end");
         }
         (said, self.end_act(tracee))
     }
@@ -191,14 +231,21 @@ impl Child {
     /// Stops an act before the instructions that `wanted` chooses by number and place, and judges what follows. What others
     /// do meanwhile changes from stop to stop; with `all` each of it is done at each instruction in the slot.
     pub fn run(&mut self, case: usize, all: bool, wanted: impl Fn(usize, bool) -> bool) -> Met {
+        // The first run of a process takes a way of its own: the allocator gets its memory.
+        self.trace(case);
         let instructions = self.trace(case);
         let mut met = Met { instructions: instructions.len() as u64, ..Met::default() };
+        let in_slot: Vec<usize> = (0..instructions.len()).filter(|i| instructions[*i].in_slot).collect();
         let chosen = (0..instructions.len()).filter(|i| wanted(*i, instructions[*i].in_slot));
         for (round, at) in chosen.enumerate() {
             let times = if all && instructions[at].in_slot { Meanwhile::ALL.len() } else { 1 };
             for meanwhile in (round..round + times).map(|round| round % Meanwhile::ALL.len()) {
                 met.in_slot += u64::from(instructions[at].in_slot);
-                self.stop_and_judge(case, &instructions, at, meanwhile, &mut met);
+                // Whether and where in the slot it is stopped a second time changes as well.
+                let rest = in_slot.partition_point(|i| *i <= at);
+                let again = in_slot[rest..].get(round * 37 % (in_slot.len() - rest).max(1)).copied();
+                let again = again.filter(|_| (round / Meanwhile::ALL.len()).is_multiple_of(2));
+                self.stop_and_judge(case, &instructions, (at, again), meanwhile, &mut met);
             }
         }
         met
@@ -208,12 +255,12 @@ impl Child {
         &mut self,
         case: usize,
         instructions: &[Instruction],
-        at: usize,
+        (at, again): (usize, Option<usize>),
         meanwhile: usize,
         met: &mut Met,
     ) {
         let wanted = if met.locked < PATIENT { format!("{meanwhile} patient") } else { meanwhile.to_string() };
-        let (said, ended) = self.stop_at(case, instructions, at, &wanted);
+        let (said, ended) = self.stop_at(case, instructions, (at, again), &wanted, met);
         let place = || format!("{:?}, {:?}, instruction {at}", CASES[case], Meanwhile::ALL[meanwhile]);
         match said.as_str() {
             "missed" => met.missed += 1,
@@ -240,11 +287,12 @@ impl Drop for Child {
 }
 
 /// The cases that the child can play.
-pub const CASES: [Case; 8] = {
-    use Before::{Full, One};
+pub const CASES: [Case; 9] = {
+    use Before::{Full, One, Rival};
     use Role::{Explicit, LabelledOffer, Offer, Scrape};
     [
         Case { role: Offer, before: One },
+        Case { role: Offer, before: Rival },
         Case { role: Offer, before: Full },
         Case { role: LabelledOffer, before: One },
         Case { role: LabelledOffer, before: Full },
@@ -311,6 +359,10 @@ fn play(case: Case, bed: &Bed, hear: &mut dyn FnMut() -> String, tell: &mut dyn 
                 "taken".to_owned()
             };
             tell(&said);
+            line = hear();
+        }
+        if line == "look" {
+            tell(&scene.look().map_or_else(|wrong| wrong.replace('\n', " "), |()| "good".to_owned()));
             line = hear();
         }
         assert_eq!(line, "ended");

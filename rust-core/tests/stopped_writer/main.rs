@@ -27,12 +27,12 @@ fn strides(case: Case) -> (usize, usize) {
         return (1, 1);
     }
     match (case.role, case.before) {
-        (Role::Offer, Before::One) => (1, 29),
+        (Role::Offer, Before::One) => (3, 29),
+        (Role::Offer | Role::Explicit, Before::Rival) => (5, 29),
         (Role::Explicit, Before::One) => (3, 29),
-        (Role::LabelledOffer, Before::One) => (5, 61),
-        (Role::Offer, Before::Full) => (5, 101),
-        (Role::Explicit | Role::LabelledOffer, Before::Full) => (9, 211),
-        (Role::Scrape, _) => (1, 97),
+        (Role::LabelledOffer, Before::One | Before::Rival) => (7, 97),
+        (Role::Offer | Role::Explicit | Role::LabelledOffer, Before::Full) => (9, 211),
+        (Role::Scrape, _) => (1, 149),
     }
 }
 
@@ -44,33 +44,36 @@ fn stopped(role: Role, before: Before) -> Met {
     let wanted = |at: usize, is_in_slot: bool| at.is_multiple_of(if is_in_slot { in_slot } else { outside });
     let met = Child::start().run(number, is_long(), wanted);
     println!("{case:?}: {met:?}, {:.1} s", started.elapsed().as_secs_f64());
-    assert!(met.instructions > 100 && met.missed * 20 <= met.stops, "it was not where it was before: {met:?}");
+    // An observation takes the same way each time. A scrape asks the allocator and the clock, and may take another.
+    let most = if role == Role::Scrape { met.stops / 2 } else { met.stops / 100 };
+    assert!(met.instructions > 100 && met.missed <= most, "it was not where it was before: {met:?}");
     met
 }
 
 /// A writer is stopped, outside of its slot and in it, and its slot is taken over.
-fn stopped_writer(role: Role) {
-    for before in [Before::One, Before::Full] {
+fn stopped_writer(role: Role, before: &[Before]) {
+    for before in before.iter().copied() {
         let met = stopped(role, before);
         assert!(met.busy >= 100 && met.stops >= met.busy + 100, "too few stops: {met:?}");
         assert!(met.busy + met.missed >= met.in_slot, "a stop in the slot did not find it claimed: {met:?}");
         assert!(met.taken_over >= 30, "too few slots were taken over: {met:?}");
+        assert!(met.again >= 100, "too few were stopped a second time: {met:?}");
     }
 }
 
 #[test]
 fn an_offer_is_stopped() {
-    stopped_writer(Role::Offer);
+    stopped_writer(Role::Offer, &[Before::One, Before::Rival, Before::Full]);
 }
 
 #[test]
 fn a_labelled_offer_is_stopped() {
-    stopped_writer(Role::LabelledOffer);
+    stopped_writer(Role::LabelledOffer, &[Before::One, Before::Full]);
 }
 
 #[test]
 fn an_explicit_exemplar_is_stopped() {
-    stopped_writer(Role::Explicit);
+    stopped_writer(Role::Explicit, &[Before::One, Before::Full]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const MONO_MS: u64 = 1_000_000;
 /// The test thread records as well.
 const OTHERS: usize = signal::PLACES;
 /// Stops at least, and at most.
-const STOPS: std::ops::Range<u64> = 800..50_000;
+const STOPS: std::ops::Range<u64> = 800..20_000;
 /// Stops in the middle of a slot, and slots taken over, at least.
 const IN_SLOT: u64 = 60;
 const TAKEN: u64 = 30;

@@ -15,6 +15,8 @@ const STOPPED: u64 = 1 << 20;
 const STOPPED_VALUE: f64 = 0.9;
 /// The time between two scrapes: long enough that each closes a window.
 const BEAT_MS: u64 = 1000;
+/// A window that nobody closes is closed by the next observation after this time.
+const WINDOW_MOST_MS: u64 = 10_000;
 
 /// Who is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Role {
 pub enum Before {
     /// One exemplar, which both scrapers have seen.
     One,
+    /// Beside that, a lesser winner of the open window.
+    Rival,
     /// More windows than slots, each with an exemplar that both have seen: they are trusted with their own marks.
     Full,
 }
@@ -46,18 +50,21 @@ pub enum Meanwhile {
     Many,
     /// An explicit exemplar of the same window.
     Explicit,
-    /// A winner of the next window, which is closed, or stays open.
+    /// A winner of the next window, which is closed; or one that stays open, since time has closed the one before, and
+    /// nobody scrapes.
     Next,
     NextOpen,
-    /// A winner two windows later, which is closed, or stays open.
+    /// A winner two windows later, which is closed, or stays open: whoever was here just now closes no window.
     TakenOver,
     TakenOverOpen,
     /// Another two windows later again.
     TakenOverTwice,
+    /// Four windows, whose winners are less than most that a full ring holds, but not less than the newest.
+    Overtaken,
 }
 
 impl Meanwhile {
-    pub const ALL: [Meanwhile; 9] = [
+    pub const ALL: [Meanwhile; 10] = [
         Meanwhile::Better,
         Meanwhile::Lesser,
         Meanwhile::Many,
@@ -67,6 +74,7 @@ impl Meanwhile {
         Meanwhile::TakenOver,
         Meanwhile::TakenOverOpen,
         Meanwhile::TakenOverTwice,
+        Meanwhile::Overtaken,
     ];
 }
 
@@ -122,7 +130,12 @@ pub fn act(role: Role, registry: &Registry, series: &Series, label: &str) -> Opt
 
 /// The label that the stopped writer gives.
 pub fn label() -> String {
-    format!("u{STOPPED}")
+    label_of(STOPPED)
+}
+
+/// All are of one length: those of two writers take the same words.
+fn label_of(n: u64) -> String {
+    format!("u{n:07}")
 }
 
 fn answer(registry: &Registry, who: u64) -> String {
@@ -139,6 +152,8 @@ pub struct Scene<'a> {
     judge: Judge,
     /// The values of the observations beside the stopped one, and when they were made.
     values: HashMap<u64, (f64, u64)>,
+    /// The one that was explicit, and has no label.
+    explicit: Option<u64>,
     now_ms: u64,
     last: [Option<Shown>; 4],
 }
@@ -146,8 +161,9 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     pub fn new(role: Role, before: Before, registry: &'a Registry, series: &'a Series) -> Result<Scene<'a>, String> {
         let (judge, values) = (Judge::default(), HashMap::new());
-        let mut scene = Scene { role, registry, series, judge, values, now_ms: MONO_MS, last: [None; 4] };
-        let windows = if before == Before::One { 1 } else { 13 };
+        let mut scene =
+            Scene { role, registry, series, judge, values, explicit: None, now_ms: MONO_MS, last: [None; 4] };
+        let windows = if before == Before::Full { 13 } else { 1 };
         scene.pass(0);
         for window in 0..windows {
             // Falling, so that none is beaten by a later one.
@@ -158,6 +174,9 @@ impl<'a> Scene<'a> {
             if window % 2 == 0 {
                 scene.scrape(1)?;
             }
+        }
+        if before == Before::Rival {
+            scene.observe(0.5);
         }
         Ok(scene)
     }
@@ -179,12 +198,17 @@ impl<'a> Scene<'a> {
 
     fn observe(&mut self, value: f64) -> u64 {
         let n = self.next(value);
-        self.series.observe_with(value, || Some(context(n, true)));
+        if self.role == Role::LabelledOffer {
+            self.series.observe_trace(value, context(n, true), [("user", label_of(n).as_str())].into_iter());
+        } else {
+            self.series.observe_with(value, || Some(context(n, true)));
+        }
         n
     }
 
     fn explicit(&mut self, value: f64) {
         let n = self.next(value);
+        self.explicit = Some(n);
         self.series.observe_exemplar_ids(value, context(n, false), std::iter::empty());
     }
 
@@ -198,8 +222,8 @@ impl<'a> Scene<'a> {
         let made = |n: u64| {
             let (value, mono_ms) = if n == STOPPED { (STOPPED_VALUE, self.now_ms) } else { *self.values.get(&n)? };
             let mut labels = id_labels(n);
-            if n == STOPPED && self.role == Role::LabelledOffer {
-                labels.push_str(&format!(",user=\"{}\"", label()));
+            if self.role == Role::LabelledOffer && self.explicit != Some(n) {
+                labels.push_str(&format!(",user=\"{}\"", label_of(n)));
             }
             // The stopped one is counted before it is shown, so the body counts it beside all others.
             let total = if n == STOPPED { others + 1 } else { n };
@@ -228,10 +252,17 @@ impl<'a> Scene<'a> {
                 self.observe(0.91 + f64::from(i) / 1000.0);
             }),
             Meanwhile::Explicit => self.explicit(0.1),
-            Meanwhile::Next | Meanwhile::NextOpen => {
+            Meanwhile::Next => {
                 self.pass(BEAT_MS);
                 self.scrape(one)?;
                 self.observe(0.3);
+            }
+            Meanwhile::NextOpen => {
+                self.pass(WINDOW_MOST_MS);
+                // An offer to a bucket that has nothing yet looks at the clock.
+                self.series.observe_with(2.0, || None);
+                self.observe(0.3);
+                return Ok(());
             }
             Meanwhile::TakenOver | Meanwhile::TakenOverOpen | Meanwhile::TakenOverTwice => {
                 self.pass(BEAT_MS);
@@ -239,6 +270,14 @@ impl<'a> Scene<'a> {
                 self.pass(BEAT_MS);
                 self.scrape(one)?;
                 self.observe(0.3);
+            }
+            Meanwhile::Overtaken => {}
+        }
+        if what == Meanwhile::Overtaken {
+            for who in [one, 1, one, 1] {
+                self.pass(BEAT_MS);
+                self.scrape(who)?;
+                self.observe(0.705);
             }
         }
         if what == Meanwhile::TakenOverTwice {
@@ -248,11 +287,20 @@ impl<'a> Scene<'a> {
             self.scrape(1)?;
             self.observe(0.2);
         }
-        if !matches!(what, Meanwhile::NextOpen | Meanwhile::TakenOverOpen) {
-            self.pass(BEAT_MS);
+        if what == Meanwhile::TakenOverOpen {
+            self.scrape(one)?;
+            return Ok(());
         }
+        self.pass(BEAT_MS);
         self.scrape(1)?;
         self.scrape(one)?;
+        Ok(())
+    }
+
+    /// The one who went on is stopped again, and both scrapers look.
+    pub fn look(&mut self) -> Result<(), String> {
+        self.scrape(if self.role == Role::Scrape { 2 } else { 0 })?;
+        self.scrape(1)?;
         Ok(())
     }
 

@@ -62,6 +62,7 @@ pub(crate) fn two_winners() -> Model {
             judge(&[first, second, Answer { lo: open, open, shown: answer }]);
         }
     })
+    .at_most(50_000)
 }
 
 /// A full ring whose open window has a winner already; a second one of the same window is stopped while the window is
@@ -300,6 +301,7 @@ pub(crate) fn grown() -> Model {
         let shown = scraper.join().unwrap();
         judge(&[first, Answer { lo: late, open, shown }]);
     })
+    .at_most(50_000)
 }
 
 /// Two scrapes of one scraper in two threads: the one that finds the mark of the other shows nothing older.
