@@ -101,16 +101,30 @@ pub(crate) const LIBRARY: &[(&str, &[Replacement])] = &[
     ),
     (
         "counted_after_the_offer",
-        &[(
-            "observe.rs",
-            "self.offer_lazily(self.count_observation_at_gate(value).passed(value), span)",
-            "let bucket = self.family.bounds.index(value) as u32;\n        \
-             let seed = self.cells().get(bucket as usize + 1).map_or(0, |count| count.load(crate::sync::atomic::Ordering::Relaxed));\n        \
-             let offer = Offer { bucket, value, seed };\n        \
-             let written = self.offer_lazily(Some(offer).filter(|_| !value.is_nan()), span);\n        \
-             self.count_observation(value);\n        \
-             written",
-        )],
+        &[
+            (
+                "observe.rs",
+                "let left = self.observe_short(value);\n        \
+                 !left.is_nothing() && self.offer_left(value, left, span)",
+                "let bucket = self.family.bounds.index(value) as u32;\n        \
+                 let seed = self.cells().get(bucket as usize + 1).map_or(0, |count| count.load(crate::sync::atomic::Ordering::Relaxed));\n        \
+                 let offer = Offer { bucket, value, seed };\n        \
+                 let written = self.offer_lazily(Some(offer).filter(|_| !value.is_nan()), span);\n        \
+                 self.count_observation(value);\n        \
+                 written",
+            ),
+            (
+                "observe.rs",
+                "let left = self.observe_short(value);\n        \
+                 !left.is_nothing() && self.offer_left_context(value, left, context)",
+                "let bucket = self.family.bounds.index(value) as u32;\n        \
+                 let seed = self.cells().get(bucket as usize + 1).map_or(0, |count| count.load(crate::sync::atomic::Ordering::Relaxed));\n        \
+                 let offer = Offer { bucket, value, seed };\n        \
+                 let written = self.offer_lazily(Some(offer).filter(|_| !value.is_nan()), || Some(*context));\n        \
+                 self.count_observation(value);\n        \
+                 written",
+            ),
+        ],
     ),
     (
         "limit_not_checked",
