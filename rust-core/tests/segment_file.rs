@@ -7,7 +7,7 @@ mod place;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
-use place::{Place, attach, fork_off, options, scrape, value, wait_for};
+use place::{Place, attach, fork_off, limit_file_size, options, scrape, value, wait_for};
 use spanpin::{ErrorCode, Registry, RegistryOptions, ScrapeRequest, SegmentReason, SpanId, TraceContext, TraceId};
 
 fn span(n: u64) -> TraceContext {
@@ -344,13 +344,6 @@ fn a_segment_at_its_greatest_size_counts_in_the_overflow() {
         .sum();
     assert_eq!(total, 1900.0);
     assert!(value(&scrape(&registry), "c_total{l=\"spanpin_overflow\"}") > 0.0);
-}
-
-/// Ends the process' rights to make a file longer than `bytes`.
-fn limit_file_size(bytes: u64) {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: `limit` is valid.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
 
 #[test]

@@ -159,6 +159,7 @@ pub(crate) enum Instead<'a> {
     File(&'a str),
     Heap,
     FreshRecord,
+    OldRings,
     Overflow,
     Nothing,
 }
@@ -187,6 +188,7 @@ impl SegmentNotice {
                 line.put_str(" instead");
             }
             Instead::Heap => line.put_str("; counting in this process' own memory instead, apart from other workers"),
+            Instead::OldRings => line.put_str("; counting in it, with the rings it has"),
             Instead::FreshRecord => line.put_str("; counting it anew beside the old one"),
             Instead::Nothing => {}
             Instead::Overflow => line.put_str("; new series are counted as spanpin_overflow until there is room"),
