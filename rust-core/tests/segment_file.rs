@@ -82,6 +82,7 @@ fn fate(options: &RegistryOptions<'_>) -> (SegmentReason, Option<String>) {
     assert!(scrape(&registry).contains("c_total 1"), "the service works all the same");
     let strict = RegistryOptions { strict: true, ..*options };
     let error = Registry::with_options(&strict).err().unwrap();
+    assert_eq!(error.code(), ErrorCode::SegmentUnusable);
     assert!(error.message().contains(&*notice.cause), "{error}");
     (notice.reason, registry.segment_path().map(str::to_owned))
 }
@@ -211,7 +212,7 @@ fn another_layout_leads_to_a_file_beside_that_all_find() {
     let three = attach(&path);
     assert_eq!(three.segment_path(), Some(&*format!("{path}.2")));
     let strict = Registry::with_options(&RegistryOptions { strict: true, ..options(&path) }).err().unwrap();
-    assert_eq!(strict.code(), ErrorCode::InvalidOption);
+    assert_eq!(strict.code(), ErrorCode::SegmentUnusable);
     assert!(strict.message().contains("version 77"), "{strict}");
 
     // And when all names are taken, the process' own memory.
