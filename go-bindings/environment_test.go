@@ -35,7 +35,16 @@ func programInEnvironment() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("segments", Default().SegmentPath(), explicit.SegmentPath(), another.SegmentPath(), "end")
+	apart, err := New(Options{NoSegment: true, KeepNames: Off})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("segments", Default().SegmentPath(), explicit.SegmentPath(), another.SegmentPath(), "none:"+apart.SegmentPath(), "end")
+	for name, r := range map[string]*Registry{"another": another, "apart": apart} {
+		jobs := MustNewCounter(CounterOpts{Registry: r, Name: "jobs"})
+		jobs.AddExemplar(1, Exemplar{Labels: []Label{{"TraceId", "0af7651916cd43dd8448eb211c80319c"}}})
+		fmt.Println(name, "shows", jobs.Exemplars()[0].Labels)
+	}
 	_, unsampled := spanWith(1, 0)
 	for name, r := range map[string]*Registry{"default": Default(), "explicit": explicit, "another": another} {
 		o := HistogramOpts{Registry: r, Name: "h", Buckets: []float64{1}, SlowRequestThreshold: 0.9}
@@ -75,6 +84,25 @@ func TestTheEnvironmentGivesDefaults(t *testing.T) {
 	}
 	if strings.Contains(got, "WARN") {
 		t.Errorf("a warning in:\n%s", got)
+	}
+}
+
+func TestWhatIsNotUTF8IsLoggedAndPassedOver(t *testing.T) {
+	got := inEnvironment(t, "SPANPIN_TRACE_URL=http://t/caf\xe9/{trace_id}", "SPANPIN_MARK_SPANS=1")
+	if strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, "SPANPIN_TRACE_URL") || !strings.Contains(got, "it must be UTF-8, which it is not") {
+		t.Errorf("no single warning in:\n%s", got)
+	}
+	if !strings.Contains(got, "default exemplars 0 marks true url  draws false\n") {
+		t.Errorf("the other variables do not hold in:\n%s", got)
+	}
+}
+
+func TestCodeSwitchesOffWhatTheEnvironmentSwitchesOn(t *testing.T) {
+	got := inEnvironment(t, "SPANPIN_EXEMPLAR_KEEP_NAMES=true")
+	for _, want := range []string{"another shows [{TraceId ", "apart shows []\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ const (
 	CodeInvalidArgument ErrorCode = capi.StatusInvalidArgument
 	// CodeUnsupported: not available on this platform or in this build.
 	CodeUnsupported ErrorCode = capi.StatusUnsupported
+	// CodeSegmentUnusable: Options.Strict was set, and the segment file cannot be used.
+	CodeSegmentUnusable ErrorCode = capi.StatusSegmentUnusable
 
 	// CodeClosed: the registry was closed.
 	CodeClosed ErrorCode = -1
@@ -84,6 +86,7 @@ var codeNames = map[ErrorCode]string{
 	CodeWrongKind:          "wrong_kind",
 	CodeInvalidArgument:    "invalid_argument",
 	CodeUnsupported:        "unsupported",
+	CodeSegmentUnusable:    "segment_unusable",
 	CodeClosed:             "closed",
 }
 

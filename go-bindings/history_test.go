@@ -74,7 +74,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestKeepNames(t *testing.T) {
-	for keep, name := range map[bool]string{false: "trace_id", true: "TraceId"} {
+	for keep, name := range map[Toggle]string{Inherit: "trace_id", Off: "trace_id", On: "TraceId"} {
 		r, err := New(Options{ReserveBytes: 1 << 20, KeepNames: keep})
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spanpin/spanpin/go-bindings/internal/capi"
 	"github.com/spanpin/spanpin/go-bindings/internal/segment"
@@ -33,8 +34,9 @@ type Options struct {
 	TraceIDLabel, SpanIDLabel string
 	// KeepNames leaves ids in explicit exemplars under the names that they are given
 	// under, such as traceID, for dashboards that look for these. Their values are
-	// written in the one format all the same.
-	KeepNames bool
+	// written in the one format all the same. By default the environment decides, which
+	// says no unless SPANPIN_EXEMPLAR_KEEP_NAMES is true.
+	KeepNames Toggle
 	// TraceURL is where traces are found, with {trace_id} and perhaps {span_id} in it,
 	// for families that tell of slow requests.
 	TraceURL string
@@ -44,14 +46,18 @@ type Options struct {
 	// Segment is the path of a file in which processes count together: workers, a
 	// program in another language, the next run. It is made if there is none; put it on
 	// a tmpfs. Whatever is wrong with it, the registry is made, counts elsewhere, and
-	// says so by slog. Empty stands for SPANPIN_SEGMENT, and without that for the
-	// process' own memory. ReserveBytes is the greatest size of the file.
+	// says so by slog. Empty stands for SPANPIN_SEGMENT, and without that, or with
+	// NoSegment, for the process' own memory. ReserveBytes is the greatest size of the file.
 	Segment string
 	// SegmentMode are the permission bits of the file; one that allows more is not used.
 	// 0 stands for 0600.
 	SegmentMode fs.FileMode
-	// Strict makes a segment that cannot be used an error of New, and a metric that it
-	// holds in another shape one of the registration.
+	// NoSegment keeps the registry in the process' own memory, whatever SPANPIN_SEGMENT
+	// says. Segment must then be empty.
+	NoSegment bool
+	// Strict makes a segment that cannot be used an error of New, with
+	// CodeSegmentUnusable, and a metric that it holds in another shape one of the
+	// registration, with CodeShapeMismatch.
 	Strict bool
 }
 
@@ -92,8 +98,14 @@ func New(options Options) (*Registry, error) {
 	if options.ReserveBytes < 0 || options.ExemplarBytes < 0 {
 		return nil, &Error{CodeInvalidOption, fmt.Sprintf("ReserveBytes and ExemplarBytes must not be negative, got %d and %d", options.ReserveBytes, options.ExemplarBytes)}
 	}
-	if options.MarkSpans > Off {
-		return nil, &Error{CodeInvalidOption, fmt.Sprintf("MarkSpans is %d: it must be Inherit, On or Off", options.MarkSpans)}
+	if err := options.MarkSpans.check("MarkSpans"); err != nil {
+		return nil, err
+	}
+	if err := options.KeepNames.check("KeepNames"); err != nil {
+		return nil, err
+	}
+	if options.NoSegment && options.Segment != "" {
+		return nil, &Error{CodeInvalidOption, fmt.Sprintf("Segment %q is given together with NoSegment: leave one of them out", options.Segment)}
 	}
 	if options.SegmentMode&^fs.ModePerm != 0 {
 		return nil, &Error{CodeInvalidOption, fmt.Sprintf("SegmentMode is %v: it must be permission bits only, such as 0600", options.SegmentMode)}
@@ -106,11 +118,12 @@ func New(options Options) (*Registry, error) {
 		ScraperIdentity: uint8(options.ScraperIdentity),
 		TraceIDLabel:    options.TraceIDLabel,
 		SpanIDLabel:     options.SpanIDLabel,
-		KeepNames:       options.KeepNames,
+		KeepNames:       uint8(options.KeepNames),
 		TraceURL:        options.TraceURL,
 		Segment:         options.Segment,
 		SegmentMode:     uint32(options.SegmentMode),
 		Strict:          options.Strict,
+		SegmentOff:      options.NoSegment,
 	})
 	if f != nil {
 		return nil, of(f)
@@ -191,8 +204,8 @@ var defaultRegistry = sync.OnceValue(func() *Registry {
 	}
 })
 
-// warnOfEnvironment logs the first variable with a value that is not allowed.
-// Such a one is passed over: a service starts all the same.
+// warnOfEnvironment logs the variables with values that are not allowed. Such ones are
+// passed over: a service starts all the same.
 var warnOfEnvironment = sync.OnceFunc(func() {
 	if f := capi.CheckEnvironment(); f != nil {
 		slog.Default().Warn("spanpin: " + f.Message)
@@ -202,7 +215,7 @@ var warnOfEnvironment = sync.OnceFunc(func() {
 // environmentTraceURL is the template in the environment, if it is one.
 func environmentTraceURL() string {
 	template := strings.TrimSpace(os.Getenv("SPANPIN_TRACE_URL"))
-	if checkTraceURL("SPANPIN_TRACE_URL", template) != nil {
+	if !utf8.ValidString(template) || checkTraceURL("SPANPIN_TRACE_URL", template) != nil {
 		return ""
 	}
 	return template

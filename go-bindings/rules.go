@@ -24,6 +24,14 @@ const (
 	Off
 )
 
+// check fails for what is none of the three.
+func (t Toggle) check(option string) error {
+	if t > Off {
+		return &Error{CodeInvalidOption, fmt.Sprintf("%s is %d: it must be Inherit, On or Off", option, t)}
+	}
+	return nil
+}
+
 func (t Toggle) or(inherited bool) bool {
 	return t == On || t == Inherit && inherited
 }
@@ -144,8 +152,8 @@ func (o *exemplarOpts) rules(r *Registry, metric string, labelNames []string) (*
 			return nil, &Error{CodeInvalidOption, fmt.Sprintf("baggage key %.80q cannot be a label of an exemplar: it must match [a-zA-Z_][a-zA-Z0-9_]*", key)}
 		}
 	}
-	if o.markSpans > Off {
-		return nil, &Error{CodeInvalidOption, fmt.Sprintf("MarkSpans is %d: it must be Inherit, On or Off", o.markSpans)}
+	if err := o.markSpans.check("MarkSpans"); err != nil {
+		return nil, err
 	}
 	if math.IsNaN(o.threshold) {
 		return nil, &Error{CodeInvalidOption, "SlowRequestThreshold is NaN: it must be a number, in the unit of the metric"}

@@ -116,7 +116,7 @@ func TestAStrictSegmentIsAnError(t *testing.T) {
 	if _, err := NewCounterVec(CounterOpts{Registry: strict, Name: "c"}, []string{"new"}); !errors.As(err, &e) || e.Code != CodeShapeMismatch {
 		t.Errorf("%v", err)
 	}
-	if _, err := New(Options{Segment: filepath.Join(folder, "none", "a"), Strict: true}); !errors.As(err, &e) || !strings.Contains(e.Error(), "make the directory") {
+	if _, err := New(Options{Segment: filepath.Join(folder, "none", "a"), Strict: true}); !errors.Is(err, &Error{Code: CodeSegmentUnusable}) || !strings.Contains(err.Error(), "make the directory") {
 		t.Errorf("%v", err)
 	}
 	for _, mode := range []os.FileMode{0o755, os.ModeSetuid | 0o600} {
@@ -129,10 +129,17 @@ func TestAStrictSegmentIsAnError(t *testing.T) {
 	}
 }
 
+func TestNoSegmentAndASegmentContradictEachOther(t *testing.T) {
+	var e *Error
+	if _, err := New(Options{Segment: "/dev/shm/a", NoSegment: true}); !errors.As(err, &e) || e.Code != CodeInvalidOption || !strings.Contains(e.Message, "NoSegment") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTheEnvironmentNamesASegment(t *testing.T) {
 	path := filepath.Join(segmentFolder(t), "a")
 	got := inEnvironment(t, "SPANPIN_SEGMENT="+path, "SPANPIN_SEGMENT_MODE=0640")
-	if want := "segments " + strings.Repeat(path+" ", 3) + "end\n"; !strings.Contains(got, want) {
+	if want := "segments " + strings.Repeat(path+" ", 3) + "none: end\n"; !strings.Contains(got, want) {
 		t.Errorf("no %q in:\n%s", want, got)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {

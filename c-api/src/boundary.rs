@@ -106,21 +106,21 @@ unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
-/// The value of an environment variable, if it is set to UTF-8.
+/// The value of an environment variable, if it is set.
 #[cfg(unix)]
-pub(crate) fn environment<'a>(name: &core::ffi::CStr) -> Option<&'a str> {
+pub(crate) fn environment<'a>(name: &core::ffi::CStr) -> Option<&'a [u8]> {
     // SAFETY: the name ends in NUL. C is told not to change the environment while a registry is made.
     let value = unsafe { libc::getenv(name.as_ptr()) };
     if value.is_null() {
         return None;
     }
     // SAFETY: getenv answered with a text that ends in NUL, and which stays while the environment does.
-    unsafe { core::ffi::CStr::from_ptr(value) }.to_str().ok()
+    Some(unsafe { core::ffi::CStr::from_ptr(value) }.to_bytes())
 }
 
 /// There is no environment to read.
 #[cfg(not(unix))]
-pub(crate) fn environment<'a>(_name: &core::ffi::CStr) -> Option<&'a str> {
+pub(crate) fn environment<'a>(_name: &core::ffi::CStr) -> Option<&'a [u8]> {
     None
 }
 

@@ -17,6 +17,11 @@ pub const SPANPIN_ADAPTIVE_P95: u32 = 2;
 /// No adaptive sampling, whatever the default of the registry.
 pub const SPANPIN_ADAPTIVE_OFF: u32 = 3;
 
+/// A switch is on, whatever the environment says; 0 leaves it to the environment.
+pub const SPANPIN_SWITCH_ON: u8 = 1;
+/// A switch is off, whatever the environment says.
+pub const SPANPIN_SWITCH_OFF: u8 = 2;
+
 /// How exemplars are chosen. Zero in a field asks for the default: that of the registry, otherwise what stands here.
 /// Explicit exemplars are held to the filter ALWAYS_OFF only.
 #[repr(C)]
@@ -93,6 +98,16 @@ pub(crate) fn choice<T>(
     }
 }
 
+/// A switch; 0 leaves it to the environment.
+fn switch(what: &str, number: u8) -> Result<Option<bool>, Error> {
+    let known = |number| match number as u8 {
+        SPANPIN_SWITCH_ON => Some(true),
+        SPANPIN_SWITCH_OFF => Some(false),
+        _ => None,
+    };
+    choice(number.into(), known, what, "0 to 2 (SPANPIN_SWITCH_...)")
+}
+
 /// One error that says what two say.
 fn both(first: &Error, second: &Error) -> Error {
     let mut message = Buffer::new();
@@ -113,7 +128,7 @@ pub(crate) fn from_environment() -> (RegistryOptions<'static>, Option<Error>) {
         }
         let Ok(terminated) = CStr::from_bytes_until_nul(&buffer) else { continue };
         if let Some(value) = environment(terminated)
-            && let Err(error) = options.set_variable(name, value)
+            && let Err(error) = options.set_variable_bytes(name, value)
         {
             wrong = Some(match wrong {
                 None => error,
@@ -142,18 +157,20 @@ pub struct spanpin_registry_options {
     span_id_label: spanpin_str,
     /// How exemplars are chosen in families that do not say.
     rules: spanpin_exemplar_rules,
-    /// Not 0: ids in explicit exemplars keep the names that they are given under, such as traceID; their values are
-    /// written in the one format all the same. 0: every spelling becomes the two labels above.
+    /// SPANPIN_SWITCH_ON: ids in explicit exemplars keep the names that they are given under, such as traceID; their values
+    /// are written in the one format all the same. SPANPIN_SWITCH_OFF: every spelling becomes the two labels above. 0: OFF.
     keep_names: u8,
     /// Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
     trace_url: spanpin_str,
     /// The path of the file that holds the segment, for processes that count together and counts that outlive a process:
-    /// made if there is none. Empty: SPANPIN_SEGMENT, otherwise the process' own memory. See spanpin_registry_take_segment_notice.
+    /// made if there is none. Empty: SPANPIN_SEGMENT, otherwise, or with segment_off, the process' own memory. See spanpin_registry_take_segment_notice.
     segment: spanpin_str,
     /// The permission bits of that file; a file that allows more is not used. 0: 0600.
     segment_mode: u32,
     /// Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
     strict: u8,
+    /// Not 0: the process' own memory, whatever SPANPIN_SEGMENT says; `segment` must then be empty.
+    segment_off: u8,
 }
 
 impl spanpin_registry_options {
@@ -179,7 +196,7 @@ impl spanpin_registry_options {
             options.span_id_label = span_id_label;
         }
         options.rules = self.rules.core()?.or(&options.rules);
-        options.keep_names |= self.keep_names != 0;
+        options.keep_names = switch("keep_names", self.keep_names)?.unwrap_or(options.keep_names);
         let trace_url = self.trace_url.text("trace_url")?;
         if !trace_url.is_empty() {
             options.trace_url = trace_url;
@@ -187,6 +204,13 @@ impl spanpin_registry_options {
         let segment = self.segment.text("segment")?;
         if !segment.is_empty() {
             options.segment = Some(segment);
+        }
+        if self.segment_off != 0 {
+            if !segment.is_empty() {
+                let text = " is given together with segment_off: leave one of them out";
+                return Err(Error::quoting(ErrorCode::InvalidOption, "segment ", segment, text));
+            }
+            options.segment = None;
         }
         if self.segment_mode != 0 {
             options.segment_mode = self.segment_mode;

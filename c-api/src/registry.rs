@@ -23,8 +23,8 @@ const _: () = assert!(ScraperIdentity::Given as u32 == SPANPIN_SCRAPER_IDENTITY_
 /// Whether the environment variables that registries take defaults from have values that are allowed:
 /// OTEL_METRICS_EXEMPLAR_FILTER and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when
 /// a registry is made, so that a program always starts; log what this call says. Do not change the environment while it
-/// runs. Threads: any. Allocates: for the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that
-/// is wrong. Since: 0.1.
+/// runs. Threads: any. Allocates: for the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION naming each variable that
+/// is wrong, also one that is not UTF-8. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_environment_check(error: Out<'_, spanpin_error>) -> spanpin_status {
     done(from_environment().1.map_or(Ok(()), Err), error)
@@ -40,8 +40,8 @@ pub extern "C" fn spanpin_registry_marks_spans(registry: Option<&spanpin_registr
 /// Makes a registry. `options` may be NULL for the defaults; see spanpin_environment_check for those of the process.
 /// Threads: any. Allocates: address space for `reserve_bytes`, of which pages become memory as they are used. Ownership:
 /// free `*out` with spanpin_registry_free.
-/// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`out`), INVALID_OPTION, OUT_OF_MEMORY; with `strict` also SEGMENT_FULL and
-/// UNSUPPORTED for a segment that cannot be used. Since: 0.1.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`out`), INVALID_OPTION, OUT_OF_MEMORY; with `strict` also
+/// SEGMENT_UNUSABLE for a segment file that cannot be used. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_registry_new(
     options: Option<&spanpin_registry_options>,

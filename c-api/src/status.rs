@@ -73,6 +73,8 @@ pub const SPANPIN_STATUS_WRONG_KIND: spanpin_status = 20;
 pub const SPANPIN_STATUS_INVALID_ARGUMENT: spanpin_status = 21;
 /// Not available on this platform or in this build.
 pub const SPANPIN_STATUS_UNSUPPORTED: spanpin_status = 22;
+/// A registry was asked to be strict, and its segment file cannot be used.
+pub const SPANPIN_STATUS_SEGMENT_UNUSABLE: spanpin_status = 23;
 
 statuses! {
     SPANPIN_STATUS_NULL_POINTER = 1, NullPointer, c"a required pointer is NULL";
@@ -97,6 +99,7 @@ statuses! {
     SPANPIN_STATUS_WRONG_KIND = 20, WrongKind, c"the handle is of another kind";
     SPANPIN_STATUS_INVALID_ARGUMENT = 21, InvalidArgument, c"an argument is outside its allowed range";
     SPANPIN_STATUS_UNSUPPORTED = 22, Unsupported, c"not available on this platform or in this build";
+    SPANPIN_STATUS_SEGMENT_UNUSABLE = 23, SegmentUnusable, c"the segment file cannot be used, and the registry is strict";
 }
 
 /// One sentence for a status, the same for every error of that number; `spanpin_error.message` says more.

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
   printf("check %d %s\n", status, error.message);
   const spanpin_registry_options said = {.trace_id_label = SPANPIN_STR("said"),
                                          .scraper_identity = SPANPIN_SCRAPER_IDENTITY_ADDRESS,
+                                         .keep_names = SPANPIN_SWITCH_OFF,
                                          .rules = {.filter = SPANPIN_FILTER_TRACE_BASED,
                                                    .policy = SPANPIN_POLICY_SLOWEST,
                                                    .slots = 19,

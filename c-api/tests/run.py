@@ -206,7 +206,7 @@ ALWAYS_ALLOWED = {"SPANPIN_SEGMENT"}
 
 def answers(program, variables, *arguments):
     """What environment.c says, by line; of a page's line the labels of its exemplar."""
-    lines = run([program, *arguments], env={**os.environ, **variables}).split("\n")[:-1]
+    lines = run([program, *arguments], env={**os.environb, **{os.fsencode(name): os.fsencode(value) for name, value in variables.items()}}).split("\n")[:-1]
     return [line.split('h_bucket{le="10.0"}')[0] + line.partition("# {")[2].partition("}")[0] for line in map(str.rstrip, lines)]
 
 
@@ -230,6 +230,10 @@ def environment(folder):
     got = answers(program, {"SPANPIN_EXEMPLAR_SLOTS": "99", "SPANPIN_EXEMPLAR_POLICY": "x", "SPANPIN_MARK_SPANS": "1"})
     assert "SPANPIN_EXEMPLAR_POLICY" in got[0], got
     check_answers(got, ["policy 1", "held 11", "marks 1"], "three variables")
+    # What is no text is told like any other bad value, and the rest holds.
+    got = answers(program, {"SPANPIN_SEGMENT": b"/tmp/caf\xe9", "SPANPIN_EXEMPLAR_SLOTS": "5"})
+    assert got[0] == 'check 16 environment variable SPANPIN_SEGMENT is "/tmp/caf\ufffd": it must be UTF-8, which it is not', got
+    check_answers(got, ["segment ", "held 5"], "no UTF-8")
     segment = folder / "environment.spanpin"
     got = answers(program, {"SPANPIN_SEGMENT": str(segment), "SPANPIN_SEGMENT_MODE": "0640", "SPANPIN_SEGMENT_BYTES": "262144"})
     check_answers(got, ["check 0", f"segment {segment}", "held 11"], "a segment")
@@ -249,6 +253,7 @@ def explicit_options_win(folder):
         "SPANPIN_TRACE_ID_LABEL": "traceID",
         "SPANPIN_SPAN_ID_LABEL": "sid",
         "SPANPIN_SCRAPER_IDENTITY": "none",
+        "SPANPIN_EXEMPLAR_KEEP_NAMES": "true",
     }
     wanted = ["filter 1", "policy 1", "offer_from 0.25", "held 19", f'explicit said="{TRACE}",sid="{SPAN}"', "sees all of its own"]
     check_answers(answers(program, variables, "explicit"), wanted, variables)

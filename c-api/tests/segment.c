@@ -66,8 +66,9 @@ int main(void)
   CHECK(shows(registry, "c_total 3\n"));
   options.segment_mode = 0;
   options.strict = 1;
-  CHECK_STATUS(spanpin_registry_new(&options, &again, &error), SPANPIN_STATUS_INVALID_OPTION);
+  CHECK_STATUS(spanpin_registry_new(&options, &again, &error), SPANPIN_STATUS_SEGMENT_UNUSABLE);
   CHECK(strstr(error.message, path) != NULL && strstr(error.message, "0640") != NULL);
+  CHECK(strstr(error.message, "SPANPIN_SEGMENT") != NULL);
   options.strict = 0;
   REQUIRE(spanpin_registry_new(&options, &again, &error) == SPANPIN_STATUS_OK);
   CHECK_STATUS(spanpin_registry_segment_path(again, &where), SPANPIN_STATUS_OK);
@@ -80,6 +81,19 @@ int main(void)
   CHECK(notice.message.len == 0);
   spanpin_registry_free(again);
   spanpin_registry_free(registry);
+
+  // Out of the file that the environment names, and not out of and in one at once.
+  setenv("SPANPIN_SEGMENT", path, 1);
+  options = (spanpin_registry_options){.segment_off = 1};
+  REQUIRE(spanpin_registry_new(&options, &registry, NULL) == SPANPIN_STATUS_OK);
+  CHECK_STATUS(spanpin_registry_segment_path(registry, &where), SPANPIN_STATUS_OK);
+  CHECK(where.len == 0);
+  CHECK(!shows(registry, "spanpin_segment_degraded"));
+  spanpin_registry_free(registry);
+  options.segment = text_of(path);
+  CHECK_STATUS(spanpin_registry_new(&options, &registry, &error), SPANPIN_STATUS_INVALID_OPTION);
+  CHECK(strstr(error.message, "segment_off") != NULL);
+  unsetenv("SPANPIN_SEGMENT");
 
   CHECK_STATUS(spanpin_registry_take_segment_notice(NULL, &notice), SPANPIN_STATUS_NULL_POINTER);
   CHECK_STATUS(spanpin_registry_segment_path(NULL, &where), SPANPIN_STATUS_NULL_POINTER);

@@ -50,6 +50,10 @@ int main(int argc, char **argv)
   spanpin_error error;
   if (spanpin_registry_new(&options, &registry, &error))
     return failed(&error);
+  /* Counts in another place than the file would end with this process. */
+  spanpin_segment_notice notice;
+  if (!spanpin_registry_take_segment_notice(registry, &notice) && notice.message.len > 0)
+    fprintf(stderr, "job: %.*s\n", (int)notice.message.len, notice.message.ptr);
   if (spanpin_family_register(registry, &runs_options, &runs, &error)
       || spanpin_histogram_with(runs, &name, 1, &run, &error)
       || spanpin_family_register(registry, &items_options, &items, &error)

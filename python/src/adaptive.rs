@@ -7,6 +7,7 @@ use spanpin::LowerEdge;
 use crate::error::bad_option;
 use crate::history::shown;
 use crate::text::utf8;
+use crate::whole::Whole;
 
 /// Sampling of exemplars by where a value lies: all above the p99 of a moving
 /// window, one in ten from a lower edge up to it, one in a hundred below the edge.
@@ -30,10 +31,11 @@ pub(crate) struct Adaptive {
 #[pymethods]
 impl Adaptive {
     #[new]
-    #[pyo3(signature = (lower = None, window = 120, p99 = None), text_signature = "(lower=0.8, window=120, p99=None)")]
-    fn new(lower: Option<&Bound<'_, PyAny>>, window: u32, p99: Option<f64>) -> PyResult<Self> {
+    #[pyo3(signature = (lower = None, window = Whole::Small(120), p99 = None), text_signature = "(lower=0.8, window=120, p99=None)")]
+    fn new(py: Python<'_>, lower: Option<&Bound<'_, PyAny>>, window: Whole, p99: Option<f64>) -> PyResult<Self> {
         let lower = lower.map_or(Ok(spanpin::Adaptive::default().lower), read_lower)?;
-        Ok(Self { core: spanpin::Adaptive { lower, window_seconds: window, p99 } })
+        let window_seconds = window.fit(py, "adaptive window", "from 60 to 300 seconds")?;
+        Ok(Self { core: spanpin::Adaptive { lower, window_seconds, p99 } })
     }
 
     /// Where the middle band begins: a part of the p99, or "p95".

@@ -9,10 +9,10 @@
 use std::cell::Cell;
 
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use spanpin::TraceContext;
 
+use crate::once::interned;
 use crate::slow_request::SlowRequest;
 
 /// What the functions have raised in a call of the core.
@@ -81,6 +81,6 @@ pub(crate) fn slow_request(
 
 /// The logger of slow requests.
 pub(crate) fn logger(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let logging = py.import(intern!(py, "logging"))?;
-    Ok(logging.call_method1(intern!(py, "getLogger"), ("spanpin.slow_request",))?.unbind())
+    let logging = py.import(interned!(py, "logging"))?;
+    Ok(logging.call_method1(interned!(py, "getLogger"), ("spanpin.slow_request",))?.unbind())
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use spanpin::{ExemplarLabels, TraceContext};
+use spanpin::{DropReason, ExemplarLabels, TraceContext};
 
 use crate::exemplar::{Given, Recorder, record};
 use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
 use crate::history::{Exemplar, listed};
 use crate::options::{Attached, ExemplarOptions};
 use crate::registry::Registry;
+use crate::whole::Whole;
 
 /// One series of a counter: what `Counter.labels(...)` returns.
 #[pyclass(frozen, subclass, module = "spanpin")]
@@ -86,6 +87,10 @@ impl Recorder for spanpin::Counter {
     fn count_callback_error(&self) {
         spanpin::Counter::count_callback_error(self);
     }
+
+    fn count_drop(&self, reason: DropReason) {
+        spanpin::Counter::count_drop(self, reason);
+    }
 }
 
 /// A counter: a total that only grows, with exemplars.
@@ -128,8 +133,8 @@ impl Counter {
         minimum_value: Option<f64>,
         probability: Option<f64>,
         adaptive: Option<&Bound<'_, PyAny>>,
-        slots: Option<i64>,
-        max_age: Option<i64>,
+        slots: Option<Whole>,
+        max_age: Option<Whole>,
         exemplar_filter: Option<&Bound<'_, PyAny>>,
         exemplar_labels: Option<&Bound<'_, PyAny>>,
         baggage_keys: Option<&Bound<'_, PyAny>>,
@@ -137,7 +142,7 @@ impl Counter {
         slow_request_threshold: Option<f64>,
         on_slow_request: Option<&Bound<'_, PyAny>>,
         trace_url: Option<&str>,
-        max_series: Option<u32>,
+        max_series: Option<Whole>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;

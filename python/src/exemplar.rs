@@ -9,7 +9,7 @@ use std::cell::Cell;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
-use spanpin::{ExemplarLabels, TraceContext};
+use spanpin::{DropReason, ExemplarLabels, TraceContext};
 
 use crate::callbacks;
 use crate::options::Attached;
@@ -35,6 +35,8 @@ pub(crate) trait Recorder {
     fn exemplar(&self, value: f64, context: Option<TraceContext>, labels: &[(&str, &str)]);
     /// Counts a function of the user's that failed.
     fn count_callback_error(&self);
+    /// Counts something that cannot become part of an exemplar.
+    fn count_drop(&self, reason: DropReason);
 }
 
 /// What a recording method was given beside the value.
@@ -142,13 +144,22 @@ impl<'py, R: Recorder> Call<'_, 'py, R> {
         pairs.extend(extra.pairs());
         let context = match self.given.trace.map(|trace| read_trace(trace, self.swallowed)) {
             Some(Source::Span(context)) => Some(context),
-            _ => None,
+            Some(Source::Malformed(_)) => {
+                self.series.count_drop(DropReason::InvalidId);
+                None
+            }
+            Some(Source::Nothing) | None => None,
         };
         self.series.exemplar(self.value, context, &pairs);
     }
 
+    /// The labels of the call. Those that are none are counted.
     fn read_extra(&self) -> Labels<'py> {
-        self.given.extra.and_then(|extra| self.swallowed.ok(self.py, Labels::read(extra))).unwrap_or_default()
+        let Some(extra) = self.given.extra else { return Labels::default() };
+        self.swallowed.ok(self.py, Labels::read(extra)).unwrap_or_else(|| {
+            self.series.count_drop(DropReason::LabelValue);
+            Labels::default()
+        })
     }
 
     /// Adds the labels of the call and of the family's function.

@@ -14,6 +14,7 @@ use crate::log::segment_notices;
 use crate::options::Attached;
 use crate::registry::{Registry, default_registry};
 use crate::text::utf8;
+use crate::whole::{Whole, fit};
 
 /// A family of the core.
 pub(crate) trait CoreFamily: FamilyHandle + Send + Sync {
@@ -137,7 +138,7 @@ pub(crate) struct Raw<'a, 'py> {
     pub(crate) help: &'a Bound<'py, PyString>,
     pub(crate) labels: Option<&'a Bound<'py, PyAny>>,
     pub(crate) unit: Option<&'a Bound<'py, PyString>>,
-    pub(crate) max_series: Option<u32>,
+    pub(crate) max_series: Option<Whole>,
     pub(crate) registry: Option<&'a Bound<'py, Registry>>,
 }
 
@@ -157,11 +158,14 @@ impl<'a> Arguments<'a> {
             unit: raw.unit.map(utf8).transpose()?.unwrap_or_default(),
             label_names,
             labels,
-            max_series: raw.max_series,
+            max_series: fit(py, "max_series", raw.max_series.as_ref(), MAX_SERIES)?,
             registry,
         })
     }
 }
+
+/// What `max_series` may be.
+const MAX_SERIES: &str = "from 0 to 4294967295; leave it out for 2000 label sets";
 
 /// Names of labels. They are interned because keyword names of a call are interned as
 /// well and then compare by address.

@@ -5,6 +5,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
 use crate::registry::Registry;
+use crate::whole::Whole;
 
 /// One series of a gauge: what `Gauge.labels(...)` returns.
 ///
@@ -77,7 +78,7 @@ impl Gauge {
         help: &Bound<'_, PyString>,
         labels: Option<&Bound<'_, PyAny>>,
         unit: Option<&Bound<'_, PyString>>,
-        max_series: Option<u32>,
+        max_series: Option<Whole>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use spanpin::{ExemplarLabels, TraceContext};
+use spanpin::{DropReason, ExemplarLabels, TraceContext};
 
 use crate::error::from_core;
 use crate::exemplar::{Given, Recorder, record};
@@ -12,6 +12,7 @@ use crate::family::{Arguments, Family, Kind, Raw, needs_labels};
 use crate::history::{Exemplar, listed};
 use crate::options::{Attached, ExemplarOptions};
 use crate::registry::Registry;
+use crate::whole::Whole;
 
 /// One series of a histogram: what `Histogram.labels(...)` returns.
 #[pyclass(frozen, subclass, module = "spanpin")]
@@ -96,6 +97,10 @@ impl Recorder for spanpin::Histogram {
     fn count_callback_error(&self) {
         spanpin::Histogram::count_callback_error(self);
     }
+
+    fn count_drop(&self, reason: DropReason) {
+        spanpin::Histogram::count_drop(self, reason);
+    }
 }
 
 /// A histogram: counts of values in buckets, each with its own exemplars.
@@ -172,8 +177,8 @@ impl Histogram {
         minimum_value: Option<f64>,
         probability: Option<f64>,
         adaptive: Option<&Bound<'_, PyAny>>,
-        slots: Option<i64>,
-        max_age: Option<i64>,
+        slots: Option<Whole>,
+        max_age: Option<Whole>,
         exemplar_filter: Option<&Bound<'_, PyAny>>,
         exemplar_labels: Option<&Bound<'_, PyAny>>,
         baggage_keys: Option<&Bound<'_, PyAny>>,
@@ -181,7 +186,7 @@ impl Histogram {
         slow_request_threshold: Option<f64>,
         on_slow_request: Option<&Bound<'_, PyAny>>,
         trace_url: Option<&str>,
-        max_series: Option<u32>,
+        max_series: Option<Whole>,
         registry: Option<&Bound<'_, Registry>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let arguments = Arguments::read(py, Raw { name, help, labels, unit, max_series, registry })?;
@@ -253,12 +258,16 @@ impl Kind for HistogramKind {
     }
 }
 
+/// What the number of bounds may be.
+const COUNT: &str = "from 1 to 4096";
+
 /// Bucket bounds at equal distances: `start`, `start + width`, and so on.
 ///
 /// >>> linear_buckets(1, 2, 4)
 /// (1.0, 3.0, 5.0, 7.0)
 #[pyfunction]
-pub(crate) fn linear_buckets(py: Python<'_>, start: f64, width: f64, count: usize) -> PyResult<Bound<'_, PyTuple>> {
+pub(crate) fn linear_buckets(py: Python<'_>, start: f64, width: f64, count: Whole) -> PyResult<Bound<'_, PyTuple>> {
+    let count = count.fit(py, "count", COUNT)?;
     let bounds = spanpin::buckets::linear(start, width, count);
     PyTuple::new(py, bounds.map_err(|error| from_core(py, &error))?)
 }
@@ -272,8 +281,9 @@ pub(crate) fn exponential_buckets(
     py: Python<'_>,
     start: f64,
     factor: f64,
-    count: usize,
+    count: Whole,
 ) -> PyResult<Bound<'_, PyTuple>> {
+    let count = count.fit(py, "count", COUNT)?;
     let bounds = spanpin::buckets::exponential(start, factor, count);
     PyTuple::new(py, bounds.map_err(|error| from_core(py, &error))?)
 }

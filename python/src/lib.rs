@@ -13,6 +13,7 @@ mod histogram;
 mod history;
 mod labels;
 mod log;
+mod once;
 mod options;
 mod registry;
 mod slow_request;
@@ -20,6 +21,7 @@ mod span;
 mod text;
 mod trace;
 mod variables;
+mod whole;
 
 use pyo3::prelude::*;
 
@@ -51,6 +53,7 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         module.add("SpanpinError", crate::error::spanpin_error(py)?)?;
+        module.add("SegmentError", crate::error::segment_error(py)?)?;
         module.add("DEFAULT_BUCKETS", PyTuple::new(py, spanpin::buckets::DEFAULT_BOUNDS)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::labels::install::<crate::histogram::HistogramKind>(py)?;

@@ -12,6 +12,7 @@ use crate::adaptive::Adaptive;
 use crate::callbacks;
 use crate::error::{bad_option, from_core, raise};
 use crate::family::read_names;
+use crate::whole::{Whole, fit};
 
 /// The arguments as Python gave them.
 pub(crate) struct ExemplarOptions<'a, 'py> {
@@ -20,8 +21,8 @@ pub(crate) struct ExemplarOptions<'a, 'py> {
     pub(crate) minimum_value: Option<f64>,
     pub(crate) probability: Option<f64>,
     pub(crate) adaptive: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) slots: Option<i64>,
-    pub(crate) max_age: Option<i64>,
+    pub(crate) slots: Option<Whole>,
+    pub(crate) max_age: Option<Whole>,
     pub(crate) exemplar_filter: Option<&'a Bound<'py, PyAny>>,
     pub(crate) exemplar_labels: Option<&'a Bound<'py, PyAny>>,
     pub(crate) baggage_keys: Option<&'a Bound<'py, PyAny>>,
@@ -56,8 +57,10 @@ impl ExemplarOptions<'_, '_> {
         let builder = set(builder, self.policy, |b, name| Ok(b.policy(read_policy(py, name)?)))?;
         let builder = set(builder, self.minimum_value, |b, least| Ok(b.minimum_value(least)))?;
         let builder = set(builder, self.probability, |b, part| Ok(b.probability(part)))?;
-        let builder = set(builder, self.slots, |b, slots| Ok(b.slots(whole(py, "slots", slots)?)))?;
-        let builder = set(builder, self.max_age, |b, age| Ok(b.max_age(whole(py, "max_age", age)?)))?;
+        let slots = fit(py, "slots", self.slots.as_ref(), "from 4 to 19")?;
+        let builder = set(builder, slots, |b, slots| Ok(b.slots(slots)))?;
+        let max_age = fit(py, "max_age", self.max_age.as_ref(), "from 1 to 86400 seconds")?;
+        let builder = set(builder, max_age, |b, age| Ok(b.max_age(age)))?;
         let builder = set(builder, self.adaptive, |b, adaptive| {
             Ok(match read_adaptive(adaptive)? {
                 Some(adaptive) => b.adaptive(adaptive),
@@ -141,14 +144,6 @@ fn read_adaptive(given: &Bound<'_, PyAny>) -> PyResult<Option<spanpin::Adaptive>
             Err(PyTypeError::new_err(format!("adaptive must be True, False or a spanpin.Adaptive, not {class}")))
         }
     }
-}
-
-/// A number whose range the core checks, if it can be handed to it.
-fn whole(py: Python<'_>, option: &str, given: i64) -> PyResult<u32> {
-    u32::try_from(given).map_err(|_| {
-        let sign = if given < 0 { "negative" } else { "above 4294967295" };
-        raise(py, ErrorCode::InvalidOption, &format!("{option} is {given}: it must not be {sign}"))
-    })
 }
 
 fn read_filter(py: Python<'_>, given: &str) -> PyResult<Filter> {

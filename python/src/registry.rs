@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 use spanpin::{ErrorCode, RegistryOptions, ScrapeRequest, Scraper, ScraperIdentity};
 
 use crate::error::{bad_option, from_core, raise};
 use crate::log::segment_notices;
+use crate::once::Once;
 use crate::variables;
+use crate::whole::{Whole, fit};
 
 /// A set of metrics that is scraped together.
 ///
@@ -32,16 +33,16 @@ use crate::variables;
 /// for none, whatever the environment says. `segment_mode` is its permission bits
 /// (0o600), `reserve_bytes` its greatest size. Whatever is wrong with the file, the
 /// registry is made; it then counts elsewhere, as the logger "spanpin" says in one
-/// line. With `strict=True` that is a `SpanpinError`, and so is a metric that is in the
-/// file in another shape.
+/// line. With `strict=True` that is a `SegmentError`, and a metric that is in the file in
+/// another shape is a `SpanpinError`.
 ///
 /// What is not given comes from the environment (`OTEL_METRICS_EXEMPLAR_FILTER` and
 /// the `SPANPIN_*` variables; for `segment` also `metrics.spanpin` in the directory
 /// `PROMETHEUS_MULTIPROC_DIR`), read now. A variable with a bad value is ignored, and
 /// the logger "spanpin" warns of it once.
 ///
-/// Raises `SpanpinError` for an option that is not allowed, with `strict` for a segment
-/// that cannot be used, and if the system refuses the memory.
+/// Raises `SpanpinError` for an option that is not allowed and if the system refuses the
+/// memory; with `strict` `SegmentError` for a segment that cannot be used.
 ///
 /// >>> registry = Registry(self_metrics=False)
 /// >>> jobs = Counter("jobs_total", "Jobs done.", registry=registry)
@@ -68,8 +69,8 @@ impl Registry {
     fn new(
         py: Python<'_>,
         self_metrics: bool,
-        reserve_bytes: Option<usize>,
-        exemplar_bytes: Option<usize>,
+        reserve_bytes: Option<Whole>,
+        exemplar_bytes: Option<Whole>,
         scraper_identity: Option<&str>,
         trace_id_label: Option<&str>,
         span_id_label: Option<&str>,
@@ -77,7 +78,7 @@ impl Registry {
         trace_url: Option<&str>,
         mark_spans: Option<bool>,
         segment: Option<PathBuf>,
-        segment_mode: Option<u32>,
+        segment_mode: Option<Whole>,
         strict: bool,
     ) -> PyResult<Self> {
         let segment = segment.map(|path| read_path(py, path)).transpose()?;
@@ -88,8 +89,9 @@ impl Registry {
         let identity = scraper_identity.map(|identity| read_identity(py, identity)).transpose()?;
         options = RegistryOptions {
             self_metrics,
-            reserve_bytes: reserve_bytes.unwrap_or(options.reserve_bytes),
-            exemplar_bytes: exemplar_bytes.unwrap_or(options.exemplar_bytes),
+            reserve_bytes: fit(py, "reserve_bytes", reserve_bytes.as_ref(), BYTES)?.unwrap_or(options.reserve_bytes),
+            exemplar_bytes: fit(py, "exemplar_bytes", exemplar_bytes.as_ref(), BYTES)?
+                .unwrap_or(options.exemplar_bytes),
             scraper_identity: identity.unwrap_or(options.scraper_identity),
             trace_id_label: trace_id_label.unwrap_or(options.trace_id_label),
             span_id_label: span_id_label.unwrap_or(options.span_id_label),
@@ -97,7 +99,7 @@ impl Registry {
             trace_url: trace_url.unwrap_or(options.trace_url),
             mark_spans: mark_spans.unwrap_or(options.mark_spans),
             segment: segment.as_deref().map_or(options.segment, |path| Some(path).filter(|path| !path.is_empty())),
-            segment_mode: segment_mode.unwrap_or(options.segment_mode),
+            segment_mode: fit(py, "segment_mode", segment_mode.as_ref(), MODE)?.unwrap_or(options.segment_mode),
             strict,
             ..options
         };
@@ -181,8 +183,10 @@ impl Registry {
     /// From the first call on time stands still between calls: `wall_ms` is what
     /// timestamps are written from, `mono_ms` what windows and ages are counted
     /// by.
-    fn set_clock(&self, wall_ms: u64, mono_ms: u64) {
+    fn set_clock(&self, py: Python<'_>, wall_ms: Whole, mono_ms: Whole) -> PyResult<()> {
+        let (wall_ms, mono_ms) = (wall_ms.fit(py, "wall_ms", TIME)?, mono_ms.fit(py, "mono_ms", TIME)?);
         self.core.set_clock(wall_ms, mono_ms);
+        Ok(())
     }
 }
 
@@ -222,6 +226,11 @@ fn milliseconds(seconds: &str) -> u32 {
     (seconds * 1000.0) as u32
 }
 
+/// What sizes, modes and times may be.
+const BYTES: &str = "from 0 to 18446744073709551615 bytes; leave it out for the default";
+const MODE: &str = "permission bits such as 0o600 or 0o640";
+const TIME: &str = "from 0 to 18446744073709551615 milliseconds";
+
 fn read_identity(py: Python<'_>, given: &str) -> PyResult<ScraperIdentity> {
     let known = ScraperIdentity::from_name(given);
     known.ok_or_else(|| bad_option(py, "scraper_identity", given, "\"address\", \"given\" or \"none\""))
@@ -249,18 +258,16 @@ fn render(py: Python<'_>, registry: &spanpin::Registry, request: &ScrapeRequest<
 /// The registry of this process, made on first use by the environment of that moment.
 #[pyfunction]
 pub(crate) fn default_registry(py: Python<'_>) -> PyResult<Py<Registry>> {
-    static DEFAULT: PyOnceLock<Py<Registry>> = PyOnceLock::new();
+    static DEFAULT: Once<Py<Registry>> = Once::new();
     if let Some(registry) = DEFAULT.get(py) {
         return Ok(registry.clone_ref(py));
     }
-    // Reading the environment runs Python code, during which another thread may fork. Were it
-    // done inside of the lock, the child would wait for ever for a thread that it does not have.
     let found = variables::found(py)?;
     let mut options = RegistryOptions::default();
     let bad = variables::take(&mut options, &found);
     let core = spanpin::Registry::with_options(&options).map_err(|error| from_core(py, &error))?;
     let made = Py::new(py, Registry { core })?;
-    let registry = DEFAULT.get_or_init(py, || made).clone_ref(py);
+    let registry = DEFAULT.get_or_make(py, || Ok(made))?.clone_ref(py);
     // Not before the registry is there: a handler of the log may ask for it.
     variables::warn(py, bad)?;
     segment_notices(py, &registry.get().core)?;

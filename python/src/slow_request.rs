@@ -1,10 +1,10 @@
 //! The class `SlowRequest` and its line in the log.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::history::{label_dict, shown};
+use crate::once::interned;
 
 /// A request whose value was above `slow_request_threshold`, as `on_slow_request` is told of it.
 #[pyclass(frozen, eq, module = "spanpin")]
@@ -107,17 +107,17 @@ impl SlowRequest {
     pub(crate) fn log(&self, logger: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = logger.py();
         let fields = PyDict::new(py);
-        fields.set_item(intern!(py, "spanpin_metric"), &self.metric)?;
-        fields.set_item(intern!(py, "spanpin_labels"), self.labels(py)?)?;
-        fields.set_item(intern!(py, "spanpin_value"), self.value)?;
-        fields.set_item(intern!(py, "spanpin_threshold"), self.threshold)?;
-        fields.set_item(intern!(py, "spanpin_trace_id"), self.trace_id())?;
-        fields.set_item(intern!(py, "spanpin_span_id"), self.span_id())?;
-        fields.set_item(intern!(py, "spanpin_sampled"), self.sampled)?;
-        fields.set_item(intern!(py, "spanpin_trace_url"), &self.trace_url)?;
+        fields.set_item(interned!(py, "spanpin_metric"), &self.metric)?;
+        fields.set_item(interned!(py, "spanpin_labels"), self.labels(py)?)?;
+        fields.set_item(interned!(py, "spanpin_value"), self.value)?;
+        fields.set_item(interned!(py, "spanpin_threshold"), self.threshold)?;
+        fields.set_item(interned!(py, "spanpin_trace_id"), self.trace_id())?;
+        fields.set_item(interned!(py, "spanpin_span_id"), self.span_id())?;
+        fields.set_item(interned!(py, "spanpin_sampled"), self.sampled)?;
+        fields.set_item(interned!(py, "spanpin_trace_url"), &self.trace_url)?;
         let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "extra"), fields)?;
-        logger.call_method(intern!(py, "warning"), (intern!(py, "slow request"),), Some(&keywords))?;
+        keywords.set_item(interned!(py, "extra"), fields)?;
+        logger.call_method(interned!(py, "warning"), (interned!(py, "slow request"),), Some(&keywords))?;
         Ok(())
     }
 }

@@ -7,11 +7,11 @@
 use std::cell::Cell;
 
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use spanpin::{SpanId, TraceContext, TraceId};
+
+use crate::once::{Once, interned};
 
 /// Errors that must not reach the caller of a recording method, because a
 /// measurement never fails for its exemplar's sake.
@@ -46,27 +46,26 @@ static GET_BAGGAGE: Imported = Imported::new("opentelemetry.baggage", "get_bagga
 struct Imported {
     module: &'static str,
     name: &'static str,
-    function: PyOnceLock<Py<PyAny>>,
+    function: Once<Py<PyAny>>,
 }
 
 impl Imported {
     const fn new(module: &'static str, name: &'static str) -> Self {
-        Self { module, name, function: PyOnceLock::new() }
+        Self { module, name, function: Once::new() }
     }
 
     /// The function, once its module is there. The look-up in a module that is still
     /// being imported fails and is tried again next time.
     fn get<'py>(&'py self, py: Python<'py>) -> Option<&'py Bound<'py, PyAny>> {
-        static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+        static MODULES: Once<Py<PyDict>> = Once::new();
         if let Some(function) = self.function.get(py) {
             return Some(function.bind(py));
         }
-        let modules = MODULES.get_or_try_init(py, || -> PyResult<_> {
-            Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind())
-        });
+        let modules =
+            MODULES.get_or_make(py, || Ok(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind()));
         let module = modules.ok()?.bind(py).get_item(self.module).ok()??;
         let function = module.getattr(self.name).ok()?.unbind();
-        Some(self.function.get_or_init(py, || function).bind(py))
+        Some(self.function.get_or_make(py, || Ok(function)).ok()?.bind(py))
     }
 }
 
@@ -79,7 +78,7 @@ pub(crate) fn active(py: Python<'_>, swallowed: &Swallowed) -> Option<TraceConte
 pub(crate) fn active_span<'py>(py: Python<'py>, swallowed: &Swallowed) -> Option<(Bound<'py, PyAny>, TraceContext)> {
     let current = GET_CURRENT_SPAN.get(py)?;
     let found = current.call0().and_then(|span| {
-        let context = span.call_method0(intern!(py, "get_span_context"))?;
+        let context = span.call_method0(interned!(py, "get_span_context"))?;
         Ok(read_context(&context)?.map(|context| (span, context)))
     });
     swallowed.ok(py, found).flatten()
@@ -89,8 +88,8 @@ pub(crate) fn active_span<'py>(py: Python<'py>, swallowed: &Swallowed) -> Option
 /// Its name and value are those of client_java, so that one rule serves both.
 pub(crate) fn mark(span: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = span.py();
-    if span.call_method0(intern!(py, "is_recording"))?.is_truthy()? {
-        span.call_method1(intern!(py, "set_attribute"), (intern!(py, "exemplar"), intern!(py, "true")))?;
+    if span.call_method0(interned!(py, "is_recording"))?.is_truthy()? {
+        span.call_method1(interned!(py, "set_attribute"), (interned!(py, "exemplar"), interned!(py, "true")))?;
     }
     Ok(())
 }
@@ -106,9 +105,9 @@ pub(crate) fn baggage<'py>(name: &Bound<'py, PyString>) -> PyResult<Option<Bound
 /// to say that there is no span.
 pub(crate) fn read_context(context: &Bound<'_, PyAny>) -> PyResult<Option<TraceContext>> {
     let py = context.py();
-    let trace_id: u128 = context.getattr(intern!(py, "trace_id"))?.extract()?;
-    let span_id: u64 = context.getattr(intern!(py, "span_id"))?.extract()?;
-    let flags: u8 = context.getattr(intern!(py, "trace_flags"))?.extract()?;
+    let trace_id: u128 = context.getattr(interned!(py, "trace_id"))?.extract()?;
+    let span_id: u64 = context.getattr(interned!(py, "span_id"))?.extract()?;
+    let flags: u8 = context.getattr(interned!(py, "trace_flags"))?.extract()?;
     let trace_id = TraceId::from_bytes(trace_id.to_be_bytes());
     let span_id = SpanId::from_bytes(span_id.to_be_bytes());
     Ok(trace_id.zip(span_id).map(|(trace_id, span_id)| TraceContext::new(trace_id, span_id, flags)))

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use pyo3::exceptions::PyUnicodeEncodeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
+
+use crate::once::interned;
 
 /// The text of a Python string; each lone surrogate becomes U+FFFD.
 pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
@@ -22,7 +23,7 @@ pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> 
 /// U+FFFD for each of their three bytes.
 #[cold]
 fn replace_surrogates(text: &Bound<'_, PyString>) -> PyResult<String> {
-    let encode = intern!(text.py(), "encode");
+    let encode = interned!(text.py(), "encode");
     let encoded = text.call_method1(encode, ("utf-16-le", "surrogatepass"))?;
     let encoded = encoded.cast::<PyBytes>()?;
     let (pairs, _) = encoded.as_bytes().as_chunks::<2>();

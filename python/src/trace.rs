@@ -9,6 +9,7 @@ use spanpin::{ErrorCode, SpanId, TraceId};
 
 use crate::error::{from_core, raise};
 use crate::text::utf8;
+use crate::whole::Whole;
 
 /// The span a measurement points to: trace id, span id and trace flags.
 ///
@@ -37,10 +38,12 @@ impl Hash for TraceContext {
 #[pymethods]
 impl TraceContext {
     #[new]
-    #[pyo3(signature = (trace_id, span_id, flags = 1))]
-    fn new(trace_id: &Bound<'_, PyAny>, span_id: &Bound<'_, PyAny>, flags: u8) -> PyResult<Self> {
+    #[pyo3(signature = (trace_id, span_id, flags = Whole::Small(1)), text_signature = "(trace_id, span_id, flags=1)")]
+    fn new(trace_id: &Bound<'_, PyAny>, span_id: &Bound<'_, PyAny>, flags: Whole) -> PyResult<Self> {
         let trace_id = trace_id_of(trace_id)?;
+        let py = span_id.py();
         let span_id = span_id_of(span_id)?;
+        let flags = flags.fit(py, "flags", "from 0 to 255; 1 stands for sampled")?;
         Ok(Self { core: spanpin::TraceContext::new(trace_id, span_id, flags) })
     }
 

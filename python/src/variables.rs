@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use spanpin::{RegistryOptions, VARIABLES};
 
 use crate::log::warning;
+use crate::once::interned;
 use crate::span::Swallowed;
-use crate::text::utf8;
 
 const SEGMENT: &str = "SPANPIN_SEGMENT";
 
@@ -19,33 +18,60 @@ const MULTIPROC_DIR: &str = "PROMETHEUS_MULTIPROC_DIR";
 /// The segment's name in that directory. prometheus_client reads `*.db` there.
 const IN_MULTIPROC_DIR: &str = "metrics.spanpin";
 
+/// A variable that is set.
+pub(crate) struct Variable {
+    /// The one that was set.
+    source: &'static str,
+    /// The one that it stands for.
+    name: &'static str,
+    /// Its bytes.
+    value: Vec<u8>,
+}
+
 /// The variables that are set. They are read by `os.environ`, as Python code sees
 /// them, and not past the interpreter, while another thread of it may set one.
-pub(crate) fn found(py: Python<'_>) -> PyResult<Vec<(&'static str, String)>> {
-    let environment = py.import(intern!(py, "os"))?.getattr(intern!(py, "environ"))?;
+pub(crate) fn found(py: Python<'_>) -> PyResult<Vec<Variable>> {
+    let environment = py.import(interned!(py, "os"))?.getattr(interned!(py, "environ"))?;
     let mut found = Vec::new();
-    let get = |name: &str| -> PyResult<Option<String>> {
-        let value = environment.call_method1(intern!(py, "get"), (name,))?;
-        value.cast::<PyString>().ok().map(|value| Ok(utf8(value)?.into_owned())).transpose()
+    let get = |name: &str| -> PyResult<Option<Vec<u8>>> {
+        let value = environment.call_method1(interned!(py, "get"), (name,))?;
+        value.cast::<PyString>().ok().map(bytes_of).transpose()
     };
     for name in VARIABLES {
         if let Some(value) = get(name)? {
-            found.push((name, value));
+            found.push(Variable { source: name, name, value });
         }
     }
-    let says_segment = |(name, value): &(&str, String)| *name == SEGMENT && !value.trim().is_empty();
+    let says_segment = |found: &Variable| found.name == SEGMENT && !found.value.trim_ascii().is_empty();
     if !found.iter().any(says_segment)
-        && let Some(directory) = get(MULTIPROC_DIR)?.filter(|directory| !directory.trim().is_empty())
+        && let Some(directory) = get(MULTIPROC_DIR)?.filter(|directory| !directory.trim_ascii().is_empty())
     {
-        found.push((SEGMENT, format!("{}/{IN_MULTIPROC_DIR}", directory.trim().trim_end_matches('/'))));
+        let mut directory = directory.trim_ascii();
+        while let [before @ .., b'/'] = directory {
+            directory = before;
+        }
+        let value = [directory, b"/", IN_MULTIPROC_DIR.as_bytes()].concat();
+        found.push(Variable { source: MULTIPROC_DIR, name: SEGMENT, value });
     }
     Ok(found)
 }
 
 /// Takes over the variables, and returns what is wrong with those that were ignored.
-pub(crate) fn take<'a>(options: &mut RegistryOptions<'a>, found: &'a [(&'static str, String)]) -> Vec<String> {
-    let bad = found.iter().filter_map(|(name, value)| options.set_variable(name, value).err());
-    bad.map(|error| error.message().to_owned()).collect()
+pub(crate) fn take<'a>(options: &mut RegistryOptions<'a>, found: &'a [Variable]) -> Vec<String> {
+    let bad = found.iter().filter_map(|Variable { source, name, value }| {
+        let error = options.set_variable_bytes(name, value).err()?;
+        // Under the name that it was set by.
+        Some(if source == name { error.message().to_owned() } else { error.message().replacen(name, source, 1) })
+    });
+    bad.collect()
+}
+
+/// The bytes that the environment has, of which Python makes lone surrogates where they are no UTF-8.
+fn bytes_of(value: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
+    if let Ok(text) = value.to_str() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    value.call_method1(interned!(value.py(), "encode"), ("utf-8", "surrogateescape"))?.extract()
 }
 
 /// Warns of bad variables, of each once in the life of the process. A service

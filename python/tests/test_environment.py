@@ -42,6 +42,15 @@ class TestKeepNames:
         Counter("jobs", "Help.", registry=registry).inc(exemplar=self.GIVEN)
         assert exemplar(registry, "jobs").labels == {"traceID": TRACE_ID, "job": "17"}
 
+    def test_code_switches_off_what_the_environment_switches_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SPANPIN_EXEMPLAR_KEEP_NAMES", "true")
+        for registry, name in [(Registry(), "traceID"), (Registry(keep_names=False), "trace_id")]:
+            tick(registry)
+            Counter("jobs", "Help.", registry=registry).inc(exemplar=self.GIVEN)
+            assert exemplar(registry, "jobs").labels == {name: TRACE_ID, "job": "17"}
+
     @pytest.mark.parametrize(
         ("name", "given", "trace_id"),
         [

@@ -36,6 +36,13 @@ def ids_of(context: SpanContext) -> dict[str, str]:
     }
 
 
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = object.__repr__
+
+
 class TestActiveSpan:
     def test_a_sampled_one_is_taken(
         self, latency: Histogram, registry: Registry, tracer: Tracer
@@ -331,6 +338,30 @@ class TestExplicit:
         latency.observe(0.5, extra=bad)
         latency.observe(0.5, trace=SAMPLED, extra=bad)
         assert value(registry, "latency_count") == 3
+
+    @pytest.mark.parametrize("malformed", ["nonsense", "", 17, SAMPLED.upper()], ids=repr)
+    def test_a_malformed_span_beside_one_is_counted(
+        self, latency: Histogram, registry: Registry, malformed: Any
+    ) -> None:
+        jobs = Counter("jobs", "Help.", registry=registry)
+        latency.observe(0.5, trace=malformed, exemplar={"request": "r-17"})
+        jobs.inc(trace=malformed, exemplar={"request": "r-18"})
+        assert exemplar(registry, "latency").labels == {"request": "r-17"}
+        assert exemplar(registry, "jobs").labels == {"request": "r-18"}
+        assert dropped(registry, "invalid_id") == 2
+
+    @pytest.mark.parametrize(
+        "unusable", [17, "text", ["a"], object(), {"a": Unspeakable()}], ids=repr
+    )
+    def test_unusable_extra_labels_are_counted(
+        self, latency: Histogram, registry: Registry, unusable: Any
+    ) -> None:
+        jobs = Counter("jobs", "Help.", registry=registry)
+        latency.observe(0.5, trace=SAMPLED, extra=unusable)
+        jobs.inc(exemplar={"job": "17"}, extra=unusable)
+        assert exemplar(registry, "latency").labels == IDS
+        assert exemplar(registry, "jobs").labels == {"job": "17"}
+        assert dropped(registry, "label_value") == 2
 
     def test_a_mapping_that_changes_while_it_is_read(
         self, latency: Histogram, registry: Registry

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from reading import dropped, exemplars, tick, value
-from spanpin import Adaptive, Counter, Histogram, Registry, SpanpinError
+from spanpin import (
+    Adaptive,
+    Counter,
+    Gauge,
+    Histogram,
+    Registry,
+    SpanpinError,
+    exponential_buckets,
+    linear_buckets,
+)
 
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -152,10 +161,10 @@ class TestRing:
 
     def test_other_numbers_are_refused(self, registry: Registry) -> None:
         assert refused(registry, slots=3) == "slots is 3: it must be from 4 to 19"
-        assert refused(registry, slots=-1) == "slots is -1: it must not be negative"
+        assert refused(registry, slots=-1) == "slots is -1: it must be from 4 to 19"
         expected = "max_age is 86401: it must be from 1 to 86400 seconds"
         assert refused(registry, max_age=86401) == expected
-        expected = "max_age is 4294967296: it must not be above 4294967295"
+        expected = "max_age is 4294967296: it must be from 1 to 86400 seconds"
         assert refused(registry, max_age=2**32) == expected
 
 
@@ -177,3 +186,49 @@ def test_baggage_keys_must_be_label_names(registry: Registry) -> None:
     assert refused(registry, baggage_keys=["region", "user-id"]).startswith(expected)
     with pytest.raises(TypeError, match="for one name write baggage_keys=\\('user_id',\\)"):
         Histogram("latency", "Help.", baggage_keys="user_id", registry=registry)
+
+
+class TestNumbersOutOfRange:
+    """What does not fit into a machine word is told in the same words as what does."""
+
+    @pytest.mark.parametrize("number", [-1, 3, 1 << 32, 1 << 70, -(1 << 70)])
+    @pytest.mark.parametrize(
+        ("option", "allowed"), [("slots", "from 4 to 19"), ("max_age", "from 1 to 86400 seconds")]
+    )
+    def test_of_families(self, registry: Registry, option: str, allowed: str, number: int) -> None:
+        if (option, number) == ("max_age", 3):
+            return
+        expected = f"{option} is {number}: it must be {allowed}"
+        assert refused(registry, **{option: number}) == expected
+
+    @pytest.mark.parametrize("number", [-1, 59, 1 << 32, 1 << 64])
+    def test_the_window(self, registry: Registry, number: int) -> None:
+        with pytest.raises(SpanpinError) as caught:
+            Histogram("h", "Help.", adaptive=Adaptive(window=number), registry=registry)
+        assert (
+            str(caught.value) == f"adaptive window is {number}: it must be from 60 to 300 seconds"
+        )
+        assert caught.value.code == "invalid_option"
+
+    @pytest.mark.parametrize("kind", [Counter, Gauge, Histogram])
+    def test_the_limit_of_series(self, registry: Registry, kind: Any) -> None:
+        expected = (
+            "max_series is -1: it must be from 0 to 4294967295; leave it out for 2000 label sets"
+        )
+        assert refused(registry, kind, max_series=-1) == expected
+
+    @pytest.mark.parametrize("buckets", [linear_buckets, exponential_buckets])
+    def test_the_number_of_bounds(self, buckets: Any) -> None:
+        with pytest.raises(SpanpinError, match="count is -1: it must be from 1 to 4096"):
+            buckets(1, 2, -1)
+
+    def test_a_very_long_one_is_shortened(self, registry: Registry) -> None:
+        message = refused(registry, slots=10**100)
+        assert message == f"slots is 1{'0' * 39}...: it must be from 4 to 19"
+        message = refused(registry, slots=1 << 100_000)
+        assert message == "slots is a number of thousands of digits: it must be from 4 to 19"
+
+    def test_what_is_no_number_is_a_type_error(self, registry: Registry) -> None:
+        unchecked: Any = Histogram
+        with pytest.raises(TypeError, match="'str' object cannot be interpreted as an integer"):
+            unchecked("h", "Help.", slots="4", registry=registry)

@@ -144,4 +144,4 @@ def test_a_process_that_counts_alone_says_so_once() -> None:
     lines = errors.splitlines()
     assert len(lines) == 2
     assert all("counts in memory of its own" in line for line in lines)
-    assert all(line.endswith("set SPANPIN_SEGMENT to its path") for line in lines)
+    assert all("(SPANPIN_SEGMENT, or its option segment)" in line for line in lines)

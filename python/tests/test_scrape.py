@@ -120,9 +120,29 @@ def test_bad_options_are_refused(options: dict[str, Any]) -> None:
     assert caught.value.code == "invalid_option"
 
 
-def test_sizes_are_not_negative() -> None:
-    with pytest.raises(OverflowError):
-        Registry(reserve_bytes=-1)
+@pytest.mark.parametrize(
+    ("option", "number", "range_"),
+    [
+        ("reserve_bytes", -1, "from 0 to 18446744073709551615 bytes; leave it out for the default"),
+        ("exemplar_bytes", 1 << 64, "from 0 to 18446744073709551615 bytes; leave it out"),
+        ("segment_mode", 1 << 32, "permission bits such as 0o600 or 0o640"),
+    ],
+)
+def test_numbers_out_of_range_are_told(option: str, number: int, range_: str) -> None:
+    options: Any = {option: number}
+    with pytest.raises(SpanpinError) as caught:
+        Registry(**options)
+    assert caught.value.code == "invalid_option"
+    assert str(caught.value).startswith(f"{option} is {number}: it must be {range_}")
+
+
+def test_the_greatest_sizes_are_taken() -> None:
+    assert Registry(exemplar_bytes=(1 << 64) - 1).segment_path is None
+
+
+def test_a_clock_has_no_negative_time() -> None:
+    with pytest.raises(SpanpinError, match="mono_ms is -1: it must be from 0 to 1844674407370955"):
+        Registry().set_clock(0, -1)
 
 
 def test_threads_lose_nothing() -> None:

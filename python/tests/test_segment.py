@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from spanpin import Counter, Registry, SpanpinError
+from spanpin import Counter, Registry, SegmentError, SpanpinError
 
 
 @pytest.fixture
@@ -111,8 +111,12 @@ class TestTrouble:
         damaged = directory / "b"
         damaged.write_bytes(b"something else" * 100)
         damaged.chmod(0o600)
-        with pytest.raises(SpanpinError, match=f'segment "{damaged}": .*; remove the file'):
+        expected = f'segment "{damaged}": .*; remove the file'
+        with pytest.raises(SegmentError, match=expected) as fault:
             Registry(segment=damaged, strict=True)
+        assert fault.value.code == "segment_unusable"
+        assert isinstance(fault.value, SpanpinError)
+        assert "SPANPIN_SEGMENT" in str(fault.value)
         assert warnings(caplog) == []
 
     def test_a_log_that_scrapes_and_fails_is_survived(self, directory: Path) -> None:
@@ -170,6 +174,16 @@ class TestVariables:
         assert Registry().segment_path == f"{directory}/metrics.spanpin"
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
         assert Registry().segment_path is None
+
+    @pytest.mark.parametrize("name", ["SPANPIN_SEGMENT", "PROMETHEUS_MULTIPROC_DIR"])
+    def test_a_path_that_is_not_utf8_is_passed_over(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+    ) -> None:
+        monkeypatch.setenv(name, os.fsdecode(b"/dev/shm/caf\xe9"))
+        assert Registry().segment_path is None
+        [line] = warnings(caplog)
+        assert line.startswith(f'environment variable {name} is "/dev/shm/caf\ufffd')
+        assert line.endswith("it must be UTF-8, which it is not")
 
     def test_a_bad_mode_is_passed_over(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

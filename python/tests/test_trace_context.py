@@ -74,8 +74,9 @@ def test_wrong_types_are_refused() -> None:
         unchecked(b"1", SPAN_ID)
     with pytest.raises(TypeError):
         unchecked(TRACE_ID, None)
-    with pytest.raises(OverflowError):
-        unchecked(TRACE_ID, SPAN_ID, 256)
+    for flags in (-1, 256):
+        with pytest.raises(SpanpinError, match=f"flags is {flags}: it must be from 0 to 255"):
+            unchecked(TRACE_ID, SPAN_ID, flags)
 
 
 def test_a_value_like_any_other() -> None:

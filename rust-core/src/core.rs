@@ -272,11 +272,11 @@ impl Core {
         }
     }
 
-    /// Remembers that a family is counted anew because another process has it, or had it, in another shape. The caller
-    /// holds the lock.
-    pub(crate) fn note_shape(&self, error: &Error) {
+    /// Remembers that a family is not counted in the shape asked for, because another process has it, or had it, in
+    /// another one. The caller holds the lock.
+    pub(crate) fn note_shape(&self, error: &Error, instead: Instead<'_>) {
         let fault = Fault::new(SegmentReason::Shape, error.message());
-        self.notices.add(&fault, self.segment.path().unwrap_or_default(), Instead::FreshRecord);
+        self.notices.add(&fault, self.segment.path().unwrap_or_default(), instead);
     }
 
     /// Takes up the family at a place. The caller holds the lock. One that is there already, as after a fork in the middle
@@ -318,6 +318,19 @@ impl Core {
     #[cfg(test)]
     pub(crate) fn family(&self, name: &str) -> Option<Pinned<Family>> {
         self.families.iter().find(|family| *family.name == *name && !family.is_hidden())
+    }
+
+    /// Series of all families, overflow series left out.
+    pub(crate) fn label_sets(&self) -> u64 {
+        self.families.iter().map(|family| family.label_sets()).fold(0, u64::saturating_add)
+    }
+
+    /// Counts a series of the family at a place, for whoever looks at the file.
+    pub(crate) fn count_series(&self, family: Offset) {
+        self.header.series.fetch_add(1, Ordering::Relaxed);
+        if let Some(record) = self.segment.family_record(family) {
+            record.series.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes `bytes` of the memory for exemplars. False if there is not so much left.
@@ -384,5 +397,24 @@ mod tests {
             let wanted = ["c_total{l=\"known\"} 1", "c_total{l=\"half\"} 1", "c_total{l=\"other\"} 1"];
             assert_eq!(lines, wanted, "after {steps} steps");
         }
+    }
+
+    /// What a process leaves that was killed after it had published a series and before it counted it.
+    #[test]
+    fn the_limit_of_series_holds_after_a_kill_between_publishing_and_counting() {
+        let registry = Registry::new().unwrap();
+        let handle = registry.counter("c", "").labels(&["l"]).max_series(3).register().unwrap();
+        for label in ["a", "b"] {
+            handle.with(&[label]).unwrap().inc();
+        }
+        let core = &*registry.core;
+        let record = core.segment.family_record(core.family("c").unwrap().place()).unwrap();
+        record.series.store(1, Ordering::Relaxed);
+        core.header.series.store(1, Ordering::Relaxed);
+        assert!(!handle.with(&["c"]).unwrap().is_overflow());
+        assert!(handle.with(&["d"]).unwrap().is_overflow());
+        let scrape = registry.scrape(&crate::ScrapeRequest::default()).unwrap();
+        let body = alloc::string::String::from_utf8(scrape.into_body()).unwrap();
+        assert!(body.contains("\nspanpin_series 3.0\n"), "{body}");
     }
 }

@@ -331,7 +331,7 @@ impl Series {
         let Some(gate) = self.gates().get(bucket as usize) else { return false };
         let epoch = family.window.epoch.load(Ordering::Relaxed);
         let beats = beats(&gate.head, priority::admission(epoch, self.priority(bucket, value, seed)));
-        let offered = value >= family.offer_from && (beats || self.is_tick(bucket, seed));
+        let offered = value >= family.offer_from() && (beats || self.is_tick(bucket, seed));
         offered || value > family.slow_from()
     }
 }

@@ -56,11 +56,13 @@ pub enum ErrorCode {
     InvalidArgument = 21,
     /// The feature is not available on this platform or in this build.
     Unsupported = 22,
+    /// A registry was asked to be `strict`, and its segment file cannot be used. The message has path, cause and remedy.
+    SegmentUnusable = 23,
 }
 
 impl ErrorCode {
     /// Every code, in the order of the numbers.
-    pub const ALL: [ErrorCode; 22] = [
+    pub const ALL: [ErrorCode; 23] = [
         ErrorCode::NullPointer,
         ErrorCode::InvalidUtf8,
         ErrorCode::InvalidName,
@@ -83,6 +85,7 @@ impl ErrorCode {
         ErrorCode::WrongKind,
         ErrorCode::InvalidArgument,
         ErrorCode::Unsupported,
+        ErrorCode::SegmentUnusable,
     ];
 
     /// The number of the code.
@@ -123,6 +126,7 @@ impl ErrorCode {
             ErrorCode::WrongKind => "wrong_kind",
             ErrorCode::InvalidArgument => "invalid_argument",
             ErrorCode::Unsupported => "unsupported",
+            ErrorCode::SegmentUnusable => "segment_unusable",
         }
     }
 
@@ -152,6 +156,7 @@ impl ErrorCode {
             ErrorCode::WrongKind => "the handle is of another kind",
             ErrorCode::InvalidArgument => "an argument is outside its allowed range",
             ErrorCode::Unsupported => "not available on this platform or in this build",
+            ErrorCode::SegmentUnusable => "the segment file cannot be used, and the registry is strict",
         }
     }
 }
@@ -258,7 +263,7 @@ mod tests {
             assert_eq!(ErrorCode::from_u32(code.as_u32()), Some(*code));
         }
         assert_eq!(ErrorCode::from_u32(0), None);
-        assert_eq!(ErrorCode::from_u32(23), None);
+        assert_eq!(ErrorCode::from_u32(24), None);
         assert_eq!(ErrorCode::DuplicateName.as_u32(), 4);
         assert_eq!(ErrorCode::OutOfMemory.as_u32(), 17);
     }

@@ -74,26 +74,24 @@ impl Kind {
 pub struct Family {
     pub(crate) core: Pinned<Core>,
     pub(crate) kind: Kind,
-    pub(crate) rules: Rules,
+    /// What the record said when this process took it up. Only its number of slots holds for good.
+    recorded: Recorded,
+    /// What this process' own registration said; nothing while it has not registered the family.
+    own: Link<Own>,
     /// The segment's window, at hand for the gates.
     pub(crate) window: Pinned<Window>,
-    /// The least value that is offered; NaN, which no value reaches, when none is.
-    pub(crate) offer_from: f64,
+    /// Bits of the least value that is offered; NaN, which no value reaches, when none is.
+    offer_from: AtomicU64,
     /// The family's name; that of a counter without `_total`.
     pub(crate) name: Box<str>,
-    pub(crate) help: Box<str>,
-    pub(crate) unit: Box<str>,
     pub(crate) label_names: Vec<Box<str>>,
     pub(crate) bounds: Bounds,
     /// The end of each bucket's sample name, `le="..."} `.
     pub(crate) le: Vec<Box<[u8]>>,
     hash: u64,
     place: Offset,
-    max_series: u32,
-    /// Not zero once this process has registered the family.
-    registered: AtomicU32,
-    /// Functions of the user's, set when this process registers the family.
-    hooks: Link<Hooks>,
+    /// Label sets that have a series, the overflow series left out, as far as this process has taken them up.
+    label_sets: AtomicU64,
     /// How its gates compare, one of [`GateKind`], and above it the mask of [`Family::gate`].
     pub(crate) gate: AtomicU32,
     /// Milliseconds, their low bits, at which an observation last looked at the clock.
@@ -118,6 +116,22 @@ pub(crate) const CLOCK_LEAST: u32 = 15;
 const CLOCK_MOST: u32 = 127;
 /// Looks that lie so far apart are rare.
 const RARE_MS: u32 = 100;
+/// What a record says of a family beside its shape.
+struct Recorded {
+    rules: Rules,
+    help: Box<str>,
+    unit: Box<str>,
+}
+
+/// What a process' registration says of a family beside its shape. It holds in this process, whatever the code says that
+/// others run.
+pub(crate) struct Own {
+    pub(crate) hooks: Hooks,
+    pub(crate) rules: Rules,
+    pub(crate) help: Box<str>,
+    pub(crate) unit: Box<str>,
+    pub(crate) max_series: u32,
+}
 
 /// How the gates of a family compare, as one number, so that a usual gate tests nothing else.
 pub(crate) struct GateKind;
@@ -175,30 +189,26 @@ impl Family {
         let kind = Kind::from_u32((tag >> 8 & 0xFF) as u32).ok_or_else(unknown)?;
         let bounds = Bounds::new(&text.bounds)?;
         let rules = Rules::from_words(text.rules).ok_or_else(unknown)?;
-        let given_p99 = rules.adaptive.and_then(|adaptive| adaptive.p99).unwrap_or(f64::NAN);
         let le = if kind == Kind::Histogram { prefix::le_labels(&bounds)? } else { Vec::new() };
         boxed(Family {
             core,
             kind,
-            rules,
+            recorded: Recorded { rules, help: text.help, unit: text.unit },
+            own: Link::empty(),
             window: core.window,
-            offer_from: rules.offer_from(),
+            offer_from: AtomicU64::new(rules.offer_from().to_bits()),
             hash: family_hash(&text.name),
             name: text.name,
-            help: text.help,
-            unit: text.unit,
             label_names: text.label_names,
             bounds,
             le,
             place,
-            max_series: text.max_series,
-            registered: AtomicU32::new(0),
+            label_sets: AtomicU64::new(0),
             hidden: AtomicU32::new(0),
-            hooks: Link::empty(),
             gate: AtomicU32::new(GateKind::of(&rules, false) | CLOCK_LEAST << GATE_SHIFT),
             looked_ms: AtomicU32::new(0),
             slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
-            given_p99: AtomicU64::new(given_p99.to_bits()),
+            given_p99: AtomicU64::new(given_p99(&rules)),
             series: Chain::new(),
             overflow: Link::empty(),
             next: Link::empty(),
@@ -207,24 +217,63 @@ impl Family {
 
     /// Whether this process has registered the family.
     pub(crate) fn is_registered(&self) -> bool {
-        self.registered.load(Ordering::Relaxed) != 0
+        self.own.get().is_some()
     }
 
-    /// Gives the family its functions, and its series what these need. The caller holds the lock, and this process has
-    /// not registered the family yet.
-    pub(crate) fn set_hooks(&self, hooks: Hooks) -> Result<(), Error> {
-        // A registration that failed behind this point may be tried again; the functions of the first try stay.
-        if self.hooks.get().is_none() {
-            let hooks = self.hooks.set(boxed(hooks)?);
-            self.slow_from.store(hooks.slow_from().to_bits(), Ordering::Relaxed);
-            let kind = GateKind::of(&self.rules, hooks.slow.is_some());
-            self.gate.store(kind | CLOCK_LEAST << GATE_SHIFT, Ordering::Relaxed);
+    /// Registers the family in this process. All that can fail comes before what others see, so that a registration that
+    /// failed leaves nothing behind and may be tried again. The caller holds the lock, and this process has not
+    /// registered the family yet.
+    pub(crate) fn set_own(&self, own: Own) -> Result<(), Error> {
+        let own = boxed(own)?;
+        if wants_state(&own.rules, own.hooks.slow_from()) {
+            self.series.iter().try_for_each(|series| series.add_state_for(&own.rules))?;
         }
-        self.series.iter().try_for_each(|series| series.add_state())
+        self.offer_from.store(own.rules.offer_from().to_bits(), Ordering::Relaxed);
+        self.slow_from.store(own.hooks.slow_from().to_bits(), Ordering::Relaxed);
+        self.given_p99.store(given_p99(&own.rules), Ordering::Relaxed);
+        let kind = GateKind::of(&own.rules, own.hooks.slow.is_some());
+        self.gate.store(kind | CLOCK_LEAST << GATE_SHIFT, Ordering::Relaxed);
+        self.own.set(own);
+        Ok(())
     }
 
     pub(crate) fn hooks(&self) -> Option<&Hooks> {
-        self.hooks.get()
+        self.own.get().map(|own| &own.hooks)
+    }
+
+    /// How its exemplars are chosen: as this process' registration says, otherwise as the record did.
+    #[inline]
+    pub(crate) fn rules(&self) -> &Rules {
+        self.own.get().map_or(&self.recorded.rules, |own| &own.rules)
+    }
+
+    /// How many slots a ring has. It is part of what lies in the segment, so the record decides.
+    #[inline]
+    pub(crate) fn slots(&self) -> usize {
+        self.recorded.rules.slots
+    }
+
+    /// The age after which an exemplar is not shown again. A process that has not registered the family goes by the
+    /// record, which the newest registration has changed perhaps.
+    pub(crate) fn max_age_ms(&self) -> u64 {
+        match self.own.get() {
+            Some(own) => own.rules.max_age_ms,
+            None => self.core.segment.max_age_ms(self.place).unwrap_or(self.recorded.rules.max_age_ms),
+        }
+    }
+
+    pub(crate) fn help(&self) -> &str {
+        self.own.get().map_or(&self.recorded.help, |own| &own.help)
+    }
+
+    pub(crate) fn unit(&self) -> &str {
+        self.own.get().map_or(&self.recorded.unit, |own| &own.unit)
+    }
+
+    /// The least value that is offered; NaN, which no value reaches, when none is.
+    #[inline]
+    pub(crate) fn offer_from(&self) -> f64 {
+        f64::from_bits(self.offer_from.load(Ordering::Relaxed))
     }
 
     /// How its gates compare, one of [`GateKind`], and the mask of those bits of a count that are zero when its observation
@@ -275,12 +324,7 @@ impl Family {
 
     /// Whether its series remember more than their cells.
     pub(crate) fn wants_state(&self) -> bool {
-        self.rules.adaptive.is_some() || self.slow_from() < f64::INFINITY
-    }
-
-    /// The caller holds the lock, and the family has all that it needs.
-    pub(crate) fn set_registered(&self) {
-        self.registered.store(1, Ordering::Relaxed);
+        wants_state(self.rules(), self.slow_from())
     }
 
     /// Whether the family is left out of the exposition: other processes have it, and it clashes with one that is shown.
@@ -374,10 +418,12 @@ impl Family {
         find: impl Fn() -> Option<Pinned<Series>>,
     ) -> Result<Pinned<Series>, Error> {
         let core = &*self.core;
-        let record = core.segment.family_record(self.place).ok_or_else(out_of_memory)?;
-        // The limit is for label sets: the one series of a family without labels is none.
+        // The limit is for label sets: the one series of a family without labels is none. It is held against the series
+        // themselves, which were all taken up just before: a number beside them would stay wrong for good when a process
+        // is killed between publishing a series and counting it.
         let limited = !overflow && !self.label_names.is_empty();
-        if limited && record.series.load(Ordering::Relaxed) >= u64::from(self.max_series) {
+        let most = self.own.get().map_or(DEFAULT_MAX_SERIES, |own| own.max_series);
+        if limited && self.label_sets() >= u64::from(most) {
             return Err(Error::plain(ErrorCode::SegmentFull));
         }
         let (cells, gates) = self.sizes();
@@ -391,8 +437,7 @@ impl Family {
             return find().ok_or_else(out_of_memory);
         }
         if !overflow {
-            record.series.fetch_add(1, Ordering::Relaxed);
-            core.header.series.fetch_add(1, Ordering::Relaxed);
+            core.count_series(self.place);
         }
         // In this order: a child forked in between takes the record up again, instead of never.
         let series = core.attach_series(mine)?;
@@ -408,10 +453,17 @@ impl Family {
         let series = Series::from_record(family, place, text)?;
         let series = family.series.push(series);
         core.index.get().insert(hash, series);
-        if overflow && family.overflow.get().is_none() {
+        if !overflow {
+            family.label_sets.fetch_add(1, Ordering::Relaxed);
+        } else if family.overflow.get().is_none() {
             family.overflow.set(boxed(OverflowOf(series))?);
         }
         Ok(series)
+    }
+
+    /// How many label sets have a series, the overflow series left out.
+    pub(crate) fn label_sets(&self) -> u64 {
+        self.label_sets.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -439,6 +491,16 @@ impl Family {
     pub(crate) fn count_overflow(&self) {
         self.core.header.count(Tally::Overflow, 1);
     }
+}
+
+/// Whether series remember more than their cells under these rules.
+fn wants_state(rules: &Rules, slow_from: f64) -> bool {
+    rules.adaptive.is_some() || slow_from < f64::INFINITY
+}
+
+/// Bits of the caller's p99 that rules start with.
+fn given_p99(rules: &Rules) -> u64 {
+    rules.adaptive.and_then(|adaptive| adaptive.p99).unwrap_or(f64::NAN).to_bits()
 }
 
 fn same_text(a: &str, a_end: &str, b: &str, b_end: &str) -> bool {

@@ -11,6 +11,7 @@ use crate::hooks::ExemplarLabels;
 use crate::memory::{Pinned, Shared};
 use crate::series::Series;
 use crate::snapshot::Exemplar;
+use crate::tally::DropReason;
 use crate::trace::TraceContext;
 
 mod sealed {
@@ -82,6 +83,12 @@ macro_rules! family {
             #[doc(hidden)]
             pub fn count_callback_error(&self) {
                 self.series.count_callback_error();
+            }
+
+            /// Counts something that was dropped before it came here, for bindings that read arguments themselves.
+            #[doc(hidden)]
+            pub fn count_drop(&self, reason: DropReason) {
+                self.series.count_drop(reason);
             }
         }
     };

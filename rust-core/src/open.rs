@@ -154,7 +154,7 @@ pub(crate) fn build(options: &RegistryOptions<'_>, segment: Segment) -> Result<S
 pub(crate) fn for_each_gate(core: &Core, mut what: impl FnMut(usize, &Gate)) {
     for family in core.families.iter() {
         for series in family.series.iter() {
-            series.gates().iter().for_each(|gate| what(family.rules.slots, gate));
+            series.gates().iter().for_each(|gate| what(family.slots(), gate));
         }
     }
 }

@@ -184,10 +184,10 @@ impl Series {
             hash: self.hash(),
             buckets: self.gates().len() as u32,
             kind: self.family.kind,
-            filter: self.family.rules.filter,
-            policy: self.family.rules.policy,
-            offer_from: self.family.offer_from,
-            draws: self.family.rules.draws(),
+            filter: self.family.rules().filter,
+            policy: self.family.rules().policy,
+            offer_from: self.family.offer_from(),
+            draws: self.family.rules().draws(),
             overflow: self.is_overflow(),
         }
     }

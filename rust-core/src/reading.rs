@@ -100,7 +100,7 @@ impl Reading {
 
     fn exemplar(&mut self, series: &Series, gate: &Gate, turn: Turn, now_ms: u64) -> Result<Option<Shown>, Error> {
         let Some(ring) = series.ring_of(gate) else { return Ok(None) };
-        let age = Age { now_ms, max_ms: series.family.rules.max_age_ms };
+        let age = Age { now_ms, max_ms: series.family.max_age_ms() };
         let Some(payload) = ring.choose(&gate.head, turn.lo, turn.open, age, &mut self.labels) else { return Ok(None) };
         let from = self.words.len();
         for word in self.labels.iter().take(label_words(&payload)) {

@@ -6,14 +6,16 @@ use crate::encode::number::put_float;
 use crate::encode::self_metrics::RESERVED;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::RuleOptions;
-use crate::family::{DEFAULT_MAX_SERIES, Family, Kind, OVERFLOW_LABEL, family_hash};
+use crate::exemplar::rules::Rules;
+use crate::family::{DEFAULT_MAX_SERIES, Family, Kind, OVERFLOW_LABEL, Own, family_hash};
 use crate::hash::fold;
 use crate::hooks::Hooks;
 use crate::labels::{check_label_names, check_metric_name, check_unit};
 use crate::memory::{Pinned, out_of_memory};
 use crate::registry::Registry;
+use crate::segment::problem::Instead;
 use crate::segment::publish::Published;
-use crate::segment::{FamilyWrite, put_text};
+use crate::segment::{FamilyWrite, boxed_str, put_text};
 
 impl Registry {
     /// Registers a family.
@@ -22,6 +24,7 @@ impl Registry {
         let core = &*self.core;
         let rules = spec.rules.or(&core.settings.rules.of_kind(spec.kind));
         rules.check()?;
+        let rules = rules.resolve(spec.kind);
         let _held = core.hold();
         core.catch_up_to_newest()?;
         let in_the_way = |family: &Pinned<Family>| *family.name == *spec.name || family.clashes(spec.kind, spec.name);
@@ -41,25 +44,34 @@ impl Registry {
         };
         let family = match core.families.iter().find(|family| spec.is_shape_of(family)) {
             Some(family) => family,
-            None => self.publish_family(&spec, &rules)?,
+            None => self.publish_family(&spec, rules)?,
         };
-        family.set_hooks(hooks)?;
+        let slots_error = (family.slots() != rules.slots && spec.kind != Kind::Gauge)
+            .then(|| slots_error(&spec, rules.slots, family.slots()));
+        let slots_error = match slots_error {
+            Some(error) if core.settings.strict => return Err(error),
+            error => error,
+        };
         complete(&spec, family)?;
+        let rules = Rules { slots: family.slots(), ..rules };
+        let (help, unit) = (boxed_str(spec.help)?, boxed_str(spec.unit)?);
+        family.set_own(Own { hooks, rules, help, unit, max_series: spec.max_series })?;
+        core.segment.write_rules(family.place(), rules.to_words(), spec.max_series);
         // Other processes have, or had, families that cannot stand in one exposition with this one.
         for other in core.families.iter().filter(in_the_way) {
             other.set_hidden(true);
         }
         family.set_hidden(false);
         if let Some(error) = &other_error {
-            core.note_shape(error);
+            core.note_shape(error, Instead::FreshRecord);
+        } else if let Some(error) = &slots_error {
+            core.note_shape(error, Instead::OldRings);
         }
-        // Last, so that a registration that failed may be tried again.
-        family.set_registered();
         Ok(family)
     }
 
     /// Writes and publishes a family. The caller holds the lock.
-    fn publish_family(&self, spec: &FamilySpec<'_>, rules: &RuleOptions) -> Result<Pinned<Family>, Error> {
+    fn publish_family(&self, spec: &FamilySpec<'_>, rules: Rules) -> Result<Pinned<Family>, Error> {
         let core = &*self.core;
         let written = core.segment.write_family(&FamilyWrite {
             tag: u64::from(spec.kind as u32) << 8,
@@ -71,7 +83,7 @@ impl Registry {
             label_names: spec.label_names,
             bounds: spec.bounds,
             max_series: spec.max_series,
-            rules: rules.resolve(spec.kind).to_words(),
+            rules: rules.to_words(),
         });
         core.note_shortage();
         let mine = written?;
@@ -208,6 +220,19 @@ fn shape_error(spec: &FamilySpec<'_>, family: &Family) -> Error {
         put_float(&mut message, *registered);
     }
     message.put_str(": use another name, or the same kind, labels and bounds");
+    Error::new(ErrorCode::ShapeMismatch, message)
+}
+
+#[cold]
+fn slots_error(spec: &FamilySpec<'_>, asked: usize, there: usize) -> Error {
+    let mut message = Buffer::new();
+    message.put_str("metric ");
+    message.put_quoted(spec.name);
+    message.put_str(" is there with rings of ");
+    message.put_u64(there as u64);
+    message.put_str(" slots, and ");
+    message.put_u64(asked as u64);
+    message.put_str(" are asked for");
     Error::new(ErrorCode::ShapeMismatch, message)
 }
 

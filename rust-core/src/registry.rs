@@ -72,7 +72,8 @@ pub struct RegistryOptions<'a> {
     /// The permission bits of that file. A file that allows more is not used. Default 0600; 0640 lets a sidecar of the
     /// same group read it.
     pub segment_mode: u32,
-    /// Whether a segment that cannot be used, or that holds a family in another shape, is an error. Default false.
+    /// Whether a segment that cannot be used is an error (`SegmentUnusable`), and a family that it holds in another shape
+    /// (`ShapeMismatch`). Default false.
     pub strict: bool,
     /// The most memory that exemplars may take: 768 bytes for each bucket that has some, 6,336 more when they have
     /// labels beside the ids, both for 11 slots. All registries of a process together never take more than the greatest of
@@ -144,7 +145,7 @@ impl Registry {
     /// `OutOfMemory` if the system refuses address space, `InvalidOption` for a label name that is not
     /// `[a-zA-Z_][a-zA-Z0-9_]*`, two equal ones, or two that leave no room for the ids in 128 code points, for a rule outside
     /// its range, for a `trace_url` without `{trace_id}`, and for a path or a mode that is none. With `strict` also
-    /// `InvalidOption`, `SegmentFull` or `Unsupported` for a segment that cannot be used.
+    /// `SegmentUnusable` for a segment file that cannot be used.
     pub fn with_options(options: &RegistryOptions<'_>) -> Result<Registry, Error> {
         options.check()?;
         Ok(Registry { core: open(options)? })

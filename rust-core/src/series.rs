@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use crate::buffer::Buffer;
 use crate::encode::prefix;
 use crate::error::{Error, ErrorCode};
+use crate::exemplar::rules::Rules;
 use crate::exemplar::{AdaptiveState, Policy, priority};
 use crate::family::Family;
 use crate::memory::{Link, Node, Pinned, ShortBytes, boxed, copy_slice, out_of_memory};
@@ -36,7 +37,7 @@ pub struct Series {
 pub(crate) struct SeriesState {
     /// The window in which the listener was told last.
     pub(crate) slow_told: AtomicU64,
-    pub(crate) adaptive: Option<Box<AdaptiveState>>,
+    pub(crate) adaptive: Link<AdaptiveState>,
 }
 
 impl Node for Series {
@@ -94,15 +95,20 @@ impl Series {
     }
 
     /// Gives the series what its family wants remembered. The caller holds the lock.
-    pub(crate) fn add_state(&self) -> Result<(), Error> {
-        if !self.family.wants_state() || self.state.get().is_some() {
-            return Ok(());
-        }
-        let adaptive = match self.family.rules.adaptive {
-            Some(_) => Some(AdaptiveState::new(self.gates().len())?),
-            None => None,
+    fn add_state(&self) -> Result<(), Error> {
+        if self.family.wants_state() { self.add_state_for(self.family.rules()) } else { Ok(()) }
+    }
+
+    /// Gives the series what these rules want remembered, or a listener for slow requests, unless it has it. The caller
+    /// holds the lock.
+    pub(crate) fn add_state_for(&self, rules: &Rules) -> Result<(), Error> {
+        let state = match self.state.get() {
+            Some(state) => state,
+            None => self.state.set(boxed(SeriesState { slow_told: AtomicU64::new(0), adaptive: Link::empty() })?),
         };
-        self.state.set(boxed(SeriesState { slow_told: AtomicU64::new(0), adaptive })?);
+        if rules.adaptive.is_some() && state.adaptive.get().is_none() {
+            state.adaptive.set(AdaptiveState::new(self.gates().len())?);
+        }
         Ok(())
     }
 
@@ -193,7 +199,7 @@ impl Series {
     /// The priority of an offer under this family's policy.
     #[inline]
     pub(crate) fn priority(&self, bucket: u32, value: f64, seed: u64) -> u32 {
-        match self.family.rules.policy {
+        match self.family.rules().policy {
             Policy::Slowest => priority::value_key(value),
             Policy::Uniform => priority::uniform_key(self.hash, bucket, seed),
             Policy::First => 1,

@@ -20,7 +20,7 @@ impl Family {
             names.push(&**name)?;
         }
         check_metric_name(&self.name)?;
-        check_unit(&self.name, &self.unit)?;
+        check_unit(&self.name, self.unit())?;
         check_label_names(&names, self.kind == Kind::Histogram)?;
         if self.kind == Kind::Histogram {
             validate(self.bounds.as_slice())?;

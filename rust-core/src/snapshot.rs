@@ -99,8 +99,8 @@ pub(crate) fn snapshot(core: &Core) -> Result<Snapshot, Error> {
             families.push(FamilySnapshot {
                 kind: family.kind,
                 name: boxed_str(&family.name)?,
-                help: boxed_str(&family.help)?,
-                unit: boxed_str(&family.unit)?,
+                help: boxed_str(family.help())?,
+                unit: boxed_str(family.unit())?,
                 bounds: copy_slice(family.bounds.as_slice())?,
                 series: all.into_vec(),
             })?;

@@ -5,6 +5,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::{Adaptive, Filter, Policy};
 use crate::open::check_mode;
+use crate::raw::lossy;
 use crate::registry::{RegistryOptions, ScraperIdentity};
 
 /// The names of all variables, for a binding to look up.
@@ -84,6 +85,25 @@ impl<'a> RegistryOptions<'a> {
         next.check().map_err(|error| blaming(name, &error))?;
         *self = next;
         Ok(())
+    }
+}
+
+impl<'a> RegistryOptions<'a> {
+    /// The same for a value as the system has it, which may be no text.
+    ///
+    /// # Errors
+    /// As `set_variable`, and `InvalidOption` for a value that is not UTF-8.
+    pub fn set_variable_bytes(&mut self, name: &str, value: &'a [u8]) -> Result<(), Error> {
+        match core::str::from_utf8(value) {
+            Ok(value) => self.set_variable(name, value),
+            // Of another name it says nothing either.
+            Err(_) if !VARIABLES.contains(&name) => Ok(()),
+            Err(_) => {
+                let text = lossy(value)?;
+                let shown = core::str::from_utf8(text.as_slice()).unwrap_or_default();
+                Err(bad(name, shown, "UTF-8, which it is not"))
+            }
+        }
     }
 }
 
@@ -242,6 +262,11 @@ mod tests {
         ] {
             assert_eq!(options.set_variable(name, value).unwrap_err().message(), message);
         }
+        let error = options.set_variable_bytes("SPANPIN_SEGMENT", b"/run/caf\xe9").unwrap_err();
+        let message = "environment variable SPANPIN_SEGMENT is \"/run/caf\u{fffd}\": it must be UTF-8, which it is not";
+        assert_eq!((error.code(), error.message()), (ErrorCode::InvalidOption, message));
+        options.set_variable_bytes("SPANPIN_SOMETHING", b"\xe9").unwrap();
+        options.set_variable_bytes("SPANPIN_EXEMPLAR_SLOTS", b"").unwrap();
         assert!(options.set_variable("SPANPIN_TRACE_ID_LABEL", "a-b").is_err());
         assert!(options.set_variable("SPANPIN_TRACE_URL", "http://t/{id}").is_err());
         options.set_variable("OTEL_METRICS_EXEMPLAR_FILTER", "ALWAYS_ON").unwrap();

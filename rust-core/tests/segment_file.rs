@@ -7,7 +7,7 @@ mod place;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
-use place::{Place, attach, fork_off, options, scrape, value, wait_for};
+use place::{Place, attach, fork_off, limit_file_size, options, scrape, value, wait_for};
 use spanpin::{ErrorCode, Registry, RegistryOptions, ScrapeRequest, SegmentReason, SpanId, TraceContext, TraceId};
 
 fn span(n: u64) -> TraceContext {
@@ -82,6 +82,7 @@ fn fate(options: &RegistryOptions<'_>) -> (SegmentReason, Option<String>) {
     assert!(scrape(&registry).contains("c_total 1"), "the service works all the same");
     let strict = RegistryOptions { strict: true, ..*options };
     let error = Registry::with_options(&strict).err().unwrap();
+    assert_eq!(error.code(), ErrorCode::SegmentUnusable);
     assert!(error.message().contains(&*notice.cause), "{error}");
     (notice.reason, registry.segment_path().map(str::to_owned))
 }
@@ -211,7 +212,7 @@ fn another_layout_leads_to_a_file_beside_that_all_find() {
     let three = attach(&path);
     assert_eq!(three.segment_path(), Some(&*format!("{path}.2")));
     let strict = Registry::with_options(&RegistryOptions { strict: true, ..options(&path) }).err().unwrap();
-    assert_eq!(strict.code(), ErrorCode::InvalidOption);
+    assert_eq!(strict.code(), ErrorCode::SegmentUnusable);
     assert!(strict.message().contains("version 77"), "{strict}");
 
     // And when all names are taken, the process' own memory.
@@ -344,13 +345,6 @@ fn a_segment_at_its_greatest_size_counts_in_the_overflow() {
         .sum();
     assert_eq!(total, 1900.0);
     assert!(value(&scrape(&registry), "c_total{l=\"spanpin_overflow\"}") > 0.0);
-}
-
-/// Ends the process' rights to make a file longer than `bytes`.
-fn limit_file_size(bytes: u64) {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: `limit` is valid.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
 
 #[test]

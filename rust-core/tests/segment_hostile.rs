@@ -78,7 +78,7 @@ fn try_out(path: &str) -> bool {
             true
         }
         Err(error) => {
-            assert!(matches!(error.code(), ErrorCode::InvalidOption | ErrorCode::SegmentFull), "{error}");
+            assert_eq!(error.code(), ErrorCode::SegmentUnusable, "{error}");
             assert!(error.message().contains(path), "{error}");
             false
         }

@@ -1,13 +1,13 @@
 """Jobs record into segments and end; a real Prometheus scrapes them afterwards and finds their traces."""
 
-import inspect
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
 
-import spanpin
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
@@ -17,20 +17,32 @@ from prometheus_server import Prometheus  # noqa: E402
 TRACES = {"c": "0af7651916cd43dd8448eb211c80319c", "rust": "1bf7651916cd43dd8448eb211c80319d", "python": "2cf7651916cd43dd8448eb211c80319e"}
 
 
-def build_c_job(folder: pathlib.Path) -> str:
-    c = ROOT / "build/c"
-    job = folder / "job"
-    flags = ["-Wall", "-Wextra", "-Werror", "-std=c11", f"-I{c}/include"]
-    command = ["cc", *flags, str(ROOT / "examples/batch/job.c"), "-o", str(job), str(c / "lib/libspanpin.a"), "-lm"]
-    subprocess.run(command, check=True)
-    return str(job)
+def documented() -> list[str]:
+    """The lines that the README has a reader type, but for the first, which is about the place of the tools."""
+    text = (ROOT / "examples/batch/README.md").read_text().split("```")[0]
+    first, *lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert first.startswith("export PKG_CONFIG_PATH=../../build/c/lib/pkgconfig PATH=")
+    return lines
 
 
-def jobs(programs, folder: pathlib.Path) -> dict[str, list[str]]:
-    found = {"c": [build_c_job(folder)], "rust": [programs.batch_job]}
-    if "segment" in inspect.signature(spanpin.Registry).parameters:
-        found["python"] = [sys.executable, str(ROOT / "examples/batch/job.py")]
-    return found
+def jobs(programs, folder: pathlib.Path, segments: pathlib.Path) -> dict[str, str]:
+    """A line for each job, as a reader would type it in a copy of the folder, where the tools are at hand."""
+    for name in ("job.c", "job.py"):
+        shutil.copy(ROOT / "examples/batch" / name, folder)
+    build, c, python, serve = documented()
+    subprocess.run(["sh", "-ec", build], cwd=folder, env=environment(), check=True)
+    assert serve.startswith("spanpin serve ")
+    own = {name: segments / f"{name}.spanpin" for name in TRACES}
+    return {
+        "c": c.replace("/dev/shm/nightly.spanpin", str(own["c"])),
+        "python": python.replace("/dev/shm/import.spanpin", str(own["python"])),
+        "rust": f"{programs.batch_job} {own['rust']}",
+    }
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PKG_CONFIG_PATH": str(ROOT / "build/c/lib/pkgconfig"), **more}
 
 
 def prometheus_binary() -> str:
@@ -40,10 +52,13 @@ def prometheus_binary() -> str:
 
 def test_a_finished_jobs_trace_is_in_prometheus(programs, serve, folder, tmp_path):
     started = time.time()
-    commands = jobs(programs, tmp_path)
+    commands = jobs(programs, tmp_path, folder)
     for name, command in commands.items():
         parent = f"00-{TRACES[name]}-b7ad6b7169203331-01"
-        subprocess.run([*command, str(folder / f"{name}.spanpin")], env={**os.environ, "TRACEPARENT": parent}, check=True, timeout=60)
+        ended = subprocess.run(
+            ["sh", "-ec", command], cwd=tmp_path, env=environment(TRACEPARENT=parent), capture_output=True, check=True, timeout=60
+        )
+        assert ended.stderr == b""
     server = serve(*(str(folder / f"{name}.spanpin") for name in commands))
     target = {"targets": [f"127.0.0.1:{server.port}"]}
     prometheus = Prometheus(prometheus_binary(), tmp_path, "batch", [{"job_name": "batch", "static_configs": [target]}])
@@ -69,6 +84,14 @@ def test_a_finished_jobs_trace_is_in_prometheus(programs, serve, folder, tmp_pat
         assert prometheus.own_metric("prometheus_target_scrapes_exemplar_out_of_order_total") == 0
     finally:
         prometheus.stop()
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_a_file_that_cannot_be_used_is_said(programs, folder, tmp_path, name):
+    """The counts would be lost in silence otherwise."""
+    command = jobs(programs, tmp_path, folder / "none")[name]
+    ended = subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True, timeout=60)
+    assert f"{folder}/none/{name}.spanpin" in ended.stderr and "make the directory" in ended.stderr
 
 
 def test_the_second_run_goes_on_where_the_first_ended(programs, folder):

@@ -41,6 +41,12 @@ func StatusMessage(status int32) string {
 	return C.GoString(C.spanpin_status_message(C.spanpin_status(status)))
 }
 
+// Switches that the environment has a default for.
+const (
+	SwitchOn  = C.SPANPIN_SWITCH_ON
+	SwitchOff = C.SPANPIN_SWITCH_OFF
+)
+
 // How scrapers are told apart.
 const (
 	ScraperIdentityAddress = C.SPANPIN_SCRAPER_IDENTITY_ADDRESS
@@ -59,11 +65,12 @@ type RegistryOptions struct {
 	ScraperIdentity uint8
 	TraceIDLabel    string
 	SpanIDLabel     string
-	KeepNames       bool
+	KeepNames       uint8
 	TraceURL        string
 	Segment         string
 	SegmentMode     uint32
 	Strict          bool
+	SegmentOff      bool
 }
 
 // NewRegistry makes a registry, to be freed with Free.
@@ -79,12 +86,13 @@ func NewRegistry(o RegistryOptions) (Registry, *Failure) {
 		trace_url:        str(&pin, o.TraceURL),
 		segment:          str(&pin, o.Segment),
 		segment_mode:     C.uint32_t(o.SegmentMode),
+		keep_names:       C.uint8_t(o.KeepNames),
 	}
 	if o.Strict {
 		options.strict = 1
 	}
-	if o.KeepNames {
-		options.keep_names = 1
+	if o.SegmentOff {
+		options.segment_off = 1
 	}
 	if o.SelfMetricsOff {
 		options.self_metrics_off = 1

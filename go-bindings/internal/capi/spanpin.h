@@ -54,6 +54,12 @@
 // No adaptive sampling, whatever the default of the registry.
 #define SPANPIN_ADAPTIVE_OFF 3
 
+// A switch is on, whatever the environment says; 0 leaves it to the environment.
+#define SPANPIN_SWITCH_ON 1
+
+// A switch is off, whatever the environment says.
+#define SPANPIN_SWITCH_OFF 2
+
 // Scrapers are told apart by what they ask for and where they come from. The default.
 #define SPANPIN_SCRAPER_IDENTITY_ADDRESS 1
 
@@ -175,18 +181,20 @@ typedef struct spanpin_registry_options {
   spanpin_str span_id_label;
   // How exemplars are chosen in families that do not say.
   spanpin_exemplar_rules rules;
-  // Not 0: ids in explicit exemplars keep the names that they are given under, such as traceID; their values are
-  // written in the one format all the same. 0: every spelling becomes the two labels above.
+  // SPANPIN_SWITCH_ON: ids in explicit exemplars keep the names that they are given under, such as traceID; their values
+  // are written in the one format all the same. SPANPIN_SWITCH_OFF: every spelling becomes the two labels above. 0: OFF.
   uint8_t keep_names;
   // Where traces are found, with {trace_id} and perhaps {span_id} in it, for families that report slow requests.
   spanpin_str trace_url;
   // The path of the file that holds the segment, for processes that count together and counts that outlive a process:
-  // made if there is none. Empty: SPANPIN_SEGMENT, otherwise the process' own memory. See spanpin_registry_take_segment_notice.
+  // made if there is none. Empty: SPANPIN_SEGMENT, otherwise, or with segment_off, the process' own memory. See spanpin_registry_take_segment_notice.
   spanpin_str segment;
   // The permission bits of that file; a file that allows more is not used. 0: 0600.
   uint32_t segment_mode;
   // Not 0: a segment that cannot be used, or that holds a family in another shape, is an error.
   uint8_t strict;
+  // Not 0: the process' own memory, whatever SPANPIN_SEGMENT says; segment must then be empty.
+  uint8_t segment_off;
 } spanpin_registry_options;
 
 // A span: who it is, and whether its trace is kept. Ids are the bytes of the wire, first byte first.
@@ -473,6 +481,9 @@ typedef struct spanpin_exemplar_list {
 // Not available on this platform or in this build.
 #define SPANPIN_STATUS_UNSUPPORTED 22
 
+// A registry was asked to be strict, and its segment file cannot be used.
+#define SPANPIN_STATUS_SEGMENT_UNUSABLE 23
+
 // Text from a string literal.
 #ifdef __cplusplus
 #define SPANPIN_STR(literal) (spanpin_str{"" literal, sizeof(literal) - 1})
@@ -507,8 +518,8 @@ const char *spanpin_status_message(spanpin_status status);
 // Whether the environment variables that registries take defaults from have values that are allowed:
 // OTEL_METRICS_EXEMPLAR_FILTER and the SPANPIN_... ones of docs/c-abi.md. A value that is not allowed is passed over when
 // a registry is made, so that a program always starts; log what this call says. Do not change the environment while it
-// runs. Threads: any. Allocates: for the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION for the first variable that
-// is wrong. Since: 0.1.
+// runs. Threads: any. Allocates: for the message. Returns: SPANPIN_STATUS_OK, INVALID_OPTION naming each variable that
+// is wrong, also one that is not UTF-8. Since: 0.1.
 spanpin_status spanpin_environment_check(spanpin_error *error);
 
 // Whether the environment asks for spans to be marked, for bindings that mark them. Threads: any. Allocates: never.
@@ -518,8 +529,8 @@ int32_t spanpin_registry_marks_spans(spanpin_registry *registry);
 // Makes a registry. options may be NULL for the defaults; see spanpin_environment_check for those of the process.
 // Threads: any. Allocates: address space for reserve_bytes, of which pages become memory as they are used. Ownership:
 // free *out with spanpin_registry_free.
-// Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY; with strict also SEGMENT_FULL and
-// UNSUPPORTED for a segment that cannot be used. Since: 0.1.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER (out), INVALID_OPTION, OUT_OF_MEMORY; with strict also
+// SEGMENT_UNUSABLE for a segment file that cannot be used. Since: 0.1.
 spanpin_status spanpin_registry_new(const spanpin_registry_options *options,
                                     spanpin_registry **out,
                                     spanpin_error *error);

@@ -29,4 +29,5 @@ const (
 	StatusWrongKind          = C.SPANPIN_STATUS_WRONG_KIND
 	StatusInvalidArgument    = C.SPANPIN_STATUS_INVALID_ARGUMENT
 	StatusUnsupported        = C.SPANPIN_STATUS_UNSUPPORTED
+	StatusSegmentUnusable    = C.SPANPIN_STATUS_SEGMENT_UNUSABLE
 )

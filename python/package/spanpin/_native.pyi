@@ -16,6 +16,7 @@ __all__ = [
     "HistogramSeries",
     "Registry",
     "ScrapeResult",
+    "SegmentError",
     "SlowRequest",
     "SpanpinError",
     "TraceContext",
@@ -49,6 +50,8 @@ _OnSlowRequest: TypeAlias = Callable[[SlowRequest], object]
 
 class SpanpinError(ValueError):
     code: str
+
+class SegmentError(SpanpinError): ...
 
 @final
 class TraceContext:

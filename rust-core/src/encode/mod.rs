@@ -213,7 +213,7 @@ fn put_series(
 ) {
     if !*headed {
         *headed = true;
-        let head = Head { name: &family.name, kind: family.kind, unit: &family.unit, help: &family.help };
+        let head = Head { name: &family.name, kind: family.kind, unit: family.unit(), help: family.help() };
         put_head(body, format, &head);
     }
     Writer { out: body, format, settings: &core.settings }.put_series(family, series, reading);

@@ -62,7 +62,7 @@ pub(crate) fn put_self_metrics(out: &mut Buffer, format: Format, core: &Core) {
     }
     let bytes = header.exemplar_bytes.load(Ordering::Relaxed) as f64;
     gauge(out, "spanpin_exemplar_bytes", "bytes", "Memory of the segment that holds exemplars.", bytes);
-    gauge(out, "spanpin_series", "", "Series, overflow series left out.", header.series.load(Ordering::Relaxed) as f64);
+    gauge(out, "spanpin_series", "", "Series, overflow series left out.", core.label_sets() as f64);
     let ahead = header.greatest_stamp_ms.load(Ordering::Relaxed).saturating_sub(core.clock.wall_ms());
     let help = "How far the newest exemplar's timestamp is ahead of the wall clock, after that was set back.";
     gauge(out, "spanpin_stamp_ahead_seconds", "seconds", help, ahead as f64 / 1000.0);

@@ -42,19 +42,19 @@ impl Series {
     fn ring_at(&self, lines: u32) -> Option<Ring<'_>> {
         let segment = &self.family.core.segment;
         let place = Offset::from_lines(lines);
-        let words = segment.words(place, ring_words(self.family.rules.slots))?;
+        let words = segment.words(place, ring_words(self.family.slots()))?;
         // SYNC(label-area): Acquire, pairs with `add_label_area`.
         let labels_at = words.get(LABEL_AREA_AT)?.load(Ordering::Acquire);
         let labels = match labels_at {
             0 => &[],
-            at => segment.words(Offset::from_bytes(at), label_area_words(self.family.rules.slots)).unwrap_or_default(),
+            at => segment.words(Offset::from_bytes(at), label_area_words(self.family.slots())).unwrap_or_default(),
         };
         Ring::new(words, labels, place.bytes())
     }
 
     fn new_ring(&self, gate: &Gate) -> Option<u32> {
         let core = &*self.family.core;
-        let place = self.exemplar_block(ring_words(self.family.rules.slots).saturating_mul(8))?;
+        let place = self.exemplar_block(ring_words(self.family.slots()).saturating_mul(8))?;
         let words = core.segment.words(place, HEADER_WORDS)?;
         // After the clock was set back, a bucket's first stamp must not fall below what it had in an earlier life.
         let greatest = core.header.greatest_stamp_ms.load(Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Series {
         let segment = &self.family.core.segment;
         let word: Option<&AtomicU64> = segment.words(ring, HEADER_WORDS).and_then(|words| words.get(LABEL_AREA_AT));
         let Some(word) = word else { return false };
-        let Some(area) = self.exemplar_block(label_area_words(self.family.rules.slots).saturating_mul(8)) else {
+        let Some(area) = self.exemplar_block(label_area_words(self.family.slots()).saturating_mul(8)) else {
             return false;
         };
         // SYNC(label-area): Release publishes zeroed words; a lost race leaks a block.

@@ -36,7 +36,7 @@ impl Series {
         let of_ids = || Some(TraceContext::sampled(stored.trace?, stored.span?));
         self.tell_if_slow(offer.value, &mut || context.or_else(of_ids));
         header.count(Tally::Offered, 1);
-        if self.family.rules.filter == Filter::AlwaysOff {
+        if self.family.rules().filter == Filter::AlwaysOff {
             return refuse(DropReason::Filter);
         }
         if !offer.value.is_finite() {

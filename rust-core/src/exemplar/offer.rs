@@ -53,7 +53,7 @@ impl Series {
         }
         let priority = self.priority(offer.bucket, offer.value, offer.seed);
         let epoch = core.header.window.epoch.load(Ordering::Relaxed);
-        let offered = offer.value >= family.offer_from;
+        let offered = offer.value >= family.offer_from();
         if !offered || !beats(&gate.head, admission(epoch, priority)) {
             return false;
         }
@@ -68,7 +68,7 @@ impl Series {
             return self.drop_offer(DropReason::Budget);
         }
         let Some(context) = source.get() else { return self.drop_offer(DropReason::NoSpan) };
-        if family.rules.filter == Filter::TraceBased && !context.is_sampled() {
+        if family.rules().filter == Filter::TraceBased && !context.is_sampled() {
             return self.drop_offer(DropReason::Unsampled);
         }
         self.admit(gate, offer, priority, context, extra)
@@ -113,7 +113,7 @@ impl Series {
 
     /// Whether the lots of `probability` and of adaptive sampling keep an offer.
     fn is_drawn(&self, offer: Offer) -> bool {
-        let rules = &self.family.rules;
+        let rules = self.family.rules();
         if !rules.draws() {
             return true;
         }
@@ -128,8 +128,8 @@ impl Series {
 
     /// The settings of adaptive sampling, what the series remembers for it, and the counts of its buckets.
     fn adaptive(&self) -> Option<(&Adaptive, &AdaptiveState, impl ExactSizeIterator<Item = u64> + Clone)> {
-        let adaptive = self.family.rules.adaptive.as_ref()?;
-        let state = self.state()?.adaptive.as_deref()?;
+        let adaptive = self.family.rules().adaptive.as_ref()?;
+        let state = self.state()?.adaptive.get()?;
         let stripes = self.striped();
         let counts = (HISTOGRAM_COUNTS_AT..self.cells().len()).map(move |cell| self.count_of(stripes, cell));
         Some((adaptive, state, counts))
@@ -262,7 +262,7 @@ impl Series {
         let outcome = ring.write(
             &gate.head,
             candidate,
-            Now { wall_ms, age: Age { now_ms, max_ms: self.family.rules.max_age_ms } },
+            Now { wall_ms, age: Age { now_ms, max_ms: self.family.max_age_ms() } },
             separated,
             |stamp| stored.payload(offer.value, stamp, labels.len(), now_ms),
             labels,

@@ -1,5 +1,5 @@
-//! How the exemplars of a family are chosen: its filters, its policy, the size of its rings, the age limit. They lie in
-//! the family's record, so that every process of a segment goes by the same ones.
+//! How the exemplars of a family are chosen: its filters, its policy, the size of its rings, the age limit. Each process goes
+//! by those of its own code; they lie in the family's record besides, for processes that have not registered it.
 
 use super::shape::{SLOTS, SLOTS_LEAST, SLOTS_USUAL};
 use super::{Filter, Policy};
@@ -165,13 +165,15 @@ impl Rules {
     }
 
     pub(crate) fn to_words(self) -> [u64; RULE_WORDS] {
+        // A lower edge that nobody asks for is one that is allowed all the same: words change one by one, and a reader may
+        // see the choices of one registration with the edge of another.
         let (edge, window, lower, p99) = match self.adaptive {
-            None => (EDGE_NONE, 0, 0.0, f64::NAN),
+            None => (EDGE_NONE, 0, EDGE_USUAL, f64::NAN),
             Some(Adaptive { lower, window_seconds, p99 }) => {
                 let p99 = p99.unwrap_or(f64::NAN);
                 match lower {
                     LowerEdge::OfP99(part) => (EDGE_OF_P99, window_seconds, part, p99),
-                    LowerEdge::P95 => (EDGE_P95, window_seconds, 0.0, p99),
+                    LowerEdge::P95 => (EDGE_P95, window_seconds, EDGE_USUAL, p99),
                 }
             }
         };
@@ -263,6 +265,18 @@ mod tests {
             options.check().unwrap();
             let rules = options.resolve(Kind::Histogram);
             assert_eq!(Rules::from_words(rules.to_words()), Some(rules));
+        }
+        // Whatever mixture of the words of two registrations a reader sees, it is rules.
+        let words = adaptives.map(|adaptive| {
+            let options = RuleOptions { adaptive: Some(adaptive), minimum_value: Some(1.0), ..RuleOptions::default() };
+            options.resolve(Kind::Histogram).to_words()
+        });
+        for mixture in 0..3_usize.pow(RULE_WORDS as u32) {
+            let mut mixed = words[0];
+            for (at, word) in mixed.iter_mut().enumerate() {
+                *word = words[mixture / 3_usize.pow(at as u32) % 3][at];
+            }
+            assert!(Rules::from_words(mixed).is_some(), "{mixed:x?}");
         }
         let mut words = RuleOptions::default().resolve(Kind::Counter).to_words();
         assert_eq!(Rules::from_words(words).unwrap().policy, Policy::Uniform);

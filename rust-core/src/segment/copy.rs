@@ -547,15 +547,15 @@ fn family_facts(family: &Family, reading: &mut Reading) -> Result<FamilyFacts, E
     Ok(FamilyFacts {
         kind: family.kind,
         name: boxed_str(&family.name)?,
-        help: boxed_str(&family.help)?,
-        unit: boxed_str(&family.unit)?,
+        help: boxed_str(family.help())?,
+        unit: boxed_str(family.unit())?,
         label_names: label_names.into_vec(),
         bounds: copy_slice(family.bounds.as_slice())?,
         series: series_count,
         overflow,
         total,
         rings,
-        ring_slots: family.rules.slots,
+        ring_slots: family.slots(),
         exemplars,
         hidden: family.is_hidden(),
     })

@@ -73,26 +73,44 @@ impl SegmentReason {
     pub const fn remedy(self) -> &'static str {
         match self {
             SegmentReason::Layout => {
-                "remove the file once the processes of the other version have ended, or give this version another path"
+                "remove the file once the processes of the other version have ended, or give this version another path \
+                 (SPANPIN_SEGMENT, or the registry's option segment)"
             }
-            SegmentReason::Damaged => "remove the file; nothing else may write to it, truncate it or copy over it",
-            SegmentReason::Unwritable => "make the directory, and give the service's user the right to write there",
+            SegmentReason::Damaged => {
+                "remove the file; nothing else may write to it, truncate it or copy over it, so if something does, give \
+                 another path (SPANPIN_SEGMENT, or the registry's option segment)"
+            }
+            SegmentReason::Unwritable => {
+                "make the directory and give the service's user the right to write there, or give another path \
+                 (SPANPIN_SEGMENT, or the registry's option segment)"
+            }
             SegmentReason::NoSpace => {
-                "make room on the file system (Docker gives /dev/shm 64 MiB: --shm-size), or raise the limit"
+                "make room on the file system (Docker gives /dev/shm 64 MiB: --shm-size), raise the limit, or give a path \
+                 with more room (SPANPIN_SEGMENT, or the registry's option segment)"
             }
             SegmentReason::Shape => {
-                "none needed while old and new workers run together; remove the file at the next full restart to free \
-                 the old metric's bytes"
+                "none needed while old and new workers run together; at the next full restart remove the file \
+                 (SPANPIN_SEGMENT, or the registry's option segment) to have the new shape alone"
             }
             SegmentReason::Refused => {
-                "give a path of the service's own: a regular file of its user, with no more permissions than the mode \
-                 asked for"
+                "give a path of the service's own (SPANPIN_SEGMENT, or the registry's option segment): a regular file of \
+                 its user, with no more permissions than SPANPIN_SEGMENT_MODE, or the option segment_mode, asks for"
             }
-            SegmentReason::FileSystem => "put the segment on a tmpfs such as /dev/shm or /run, or on ext4 or XFS",
-            SegmentReason::Memory => "raise the process' limit of address space, or make the segment smaller",
-            SegmentReason::Unsupported => "leave the path out; this system counts in each process' own memory",
+            SegmentReason::FileSystem => {
+                "give a path on a tmpfs such as /dev/shm or /run, or on ext4 or XFS (SPANPIN_SEGMENT, or the registry's \
+                 option segment)"
+            }
+            SegmentReason::Memory => {
+                "raise the process' limit of address space, or make the segment smaller (SPANPIN_SEGMENT_BYTES, or the \
+                 registry's option reserve_bytes)"
+            }
+            SegmentReason::Unsupported => {
+                "leave the path out (SPANPIN_SEGMENT, or the registry's option segment); this system counts in each \
+                 process' own memory"
+            }
             SegmentReason::PerWorker => {
-                "give the registry a segment file, so that all workers count together and each of them answers for all"
+                "give the registry a segment file (SPANPIN_SEGMENT, or its option segment), so that all workers count \
+                 together and each of them answers for all"
             }
         }
     }
@@ -103,16 +121,6 @@ impl SegmentReason {
             self,
             SegmentReason::Layout | SegmentReason::Damaged | SegmentReason::Unwritable | SegmentReason::Refused
         )
-    }
-
-    const fn code(self) -> ErrorCode {
-        match self {
-            SegmentReason::NoSpace => ErrorCode::SegmentFull,
-            SegmentReason::Shape => ErrorCode::ShapeMismatch,
-            SegmentReason::Memory => ErrorCode::OutOfMemory,
-            SegmentReason::FileSystem | SegmentReason::Unsupported => ErrorCode::Unsupported,
-            _ => ErrorCode::InvalidOption,
-        }
     }
 }
 
@@ -139,7 +147,7 @@ impl Fault {
         put_start(&mut message, path, self.cause());
         message.put_str("; ");
         message.put_str(self.reason.remedy());
-        Error::new(self.reason.code(), message)
+        Error::new(ErrorCode::SegmentUnusable, message)
     }
 }
 
@@ -159,6 +167,7 @@ pub(crate) enum Instead<'a> {
     File(&'a str),
     Heap,
     FreshRecord,
+    OldRings,
     Overflow,
     Nothing,
 }
@@ -187,6 +196,7 @@ impl SegmentNotice {
                 line.put_str(" instead");
             }
             Instead::Heap => line.put_str("; counting in this process' own memory instead, apart from other workers"),
+            Instead::OldRings => line.put_str("; counting in it, with the rings it has"),
             Instead::FreshRecord => line.put_str("; counting it anew beside the old one"),
             Instead::Nothing => {}
             Instead::Overflow => line.put_str("; new series are counted as spanpin_overflow until there is room"),
@@ -251,4 +261,17 @@ impl Notices {
 
 const fn bit(reason: SegmentReason) -> u64 {
     1 << reason as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_remedy_names_the_setting_to_change() {
+        for reason in SegmentReason::ALL {
+            let remedy = reason.remedy();
+            assert!(remedy.contains("SPANPIN_SEGMENT") && remedy.contains("option "), "{}: {remedy}", reason.as_str());
+        }
+    }
 }

@@ -37,7 +37,6 @@ pub(crate) struct FamilyText {
     pub(crate) unit: Box<str>,
     pub(crate) label_names: Vec<Box<str>>,
     pub(crate) bounds: Box<[f64]>,
-    pub(crate) max_series: u32,
     pub(crate) rules: [u64; RULE_WORDS],
 }
 
@@ -176,6 +175,23 @@ impl Segment {
         Ok(place)
     }
 
+    /// Writes anew what a family's record says beside its shape, for processes that do not register the family. Each word
+    /// by itself; readers take any mixture of old ones and new ones.
+    pub(crate) fn write_rules(&self, place: Offset, rules: [u64; RULE_WORDS], max_series: u32) {
+        let Some(record) = self.family_record(place) else { return };
+        for (word, rule) in record.rules.iter().zip(rules) {
+            word.store(rule, Ordering::Relaxed);
+        }
+        let names = record.limits.load(Ordering::Relaxed) & !u64::from(u32::MAX);
+        record.limits.store(names | u64::from(max_series), Ordering::Relaxed);
+    }
+
+    /// The age limit that a family's record has now.
+    pub(crate) fn max_age_ms(&self, place: Offset) -> Option<u64> {
+        let [_, max_age_ms, ..] = &self.family_record(place)?.rules;
+        Some(max_age_ms.load(Ordering::Relaxed))
+    }
+
     /// Copies a family's record out of the segment.
     pub(crate) fn read_family(&self, place: Offset) -> Result<FamilyText, Error> {
         let record = self.family_record(place).ok_or_else(damaged)?;
@@ -207,7 +223,6 @@ impl Segment {
             unit,
             label_names: label_names.into_vec(),
             bounds: copy_slice(&bounds)?,
-            max_series: limits as u32,
             rules,
         })
     }

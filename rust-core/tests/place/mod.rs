@@ -98,3 +98,13 @@ pub fn wait_for(pid: libc::pid_t) -> i32 {
     assert_eq!(waited, pid);
     if libc::WIFSIGNALED(status) { -libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
 }
+
+/// Lets this process make no file longer than `bytes`, until it is called again.
+pub fn limit_file_size(bytes: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) }, 0);
+    limit.rlim_cur = bytes;
+    // SAFETY: `limit` is valid.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+}

@@ -102,12 +102,14 @@ func adaptive(v any) *spanpin.Adaptive {
 	return a
 }
 
+var keepNames = map[bool]spanpin.Toggle{false: spanpin.Off, true: spanpin.On}
+
 var identities = map[string]spanpin.ScraperIdentity{"address": spanpin.ByAddress, "given": spanpin.GivenIdentity, "none": spanpin.NoIdentity}
 
 // registry makes the registry of a case, as an operation may ask for it.
 func registry(op operation) (*spanpin.Registry, error) {
 	r, err := spanpin.New(spanpin.Options{
-		NoSelfMetrics: op["self_metrics"] != true, KeepNames: op["keep_names"] == true, ScraperIdentity: identities[text(op["scraper_identity"])]})
+		NoSelfMetrics: op["self_metrics"] != true, KeepNames: keepNames[op["keep_names"] == true], ScraperIdentity: identities[text(op["scraper_identity"])]})
 	if err == nil {
 		r.SetClock(1_700_000_000_000, 1_000_000)
 	}
