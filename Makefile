@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build archive archive-cross venv test demo e2e bench quality quality-check loom soak fuzz fuzz-segments workers prometheus generate format clean
+.PHONY: help processes setup build archive archive-cross venv test demo e2e bench quality quality-check loom soak fuzz fuzz-segments workers prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ quality-check: venv  ## the models of other libraries against the libraries
 
 loom: setup  ## the models with higher bounds
 	LOOM_LONG=1 $(CARGO) test --release -p spanpin-loom
+
+processes:  ## four processes of two million observations each on one segment; OBSERVATIONS=N for others
+	SPANPIN_TEST_OBSERVATIONS=$(or $(OBSERVATIONS),2000000) $(CARGO) test --release -p spanpin --test segment_processes four_processes_lose_nothing -- --nocapture
 
 workers: venv  ## Python workers of which one is killed each second, a minute for each form of gunicorn
 	cd python && ../$(VENV)/bin/python -m pytest -q -s -m long tests/test_workers.py
