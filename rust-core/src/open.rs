@@ -5,6 +5,7 @@ use crate::core::{Core, Itself, Settings, WINDOW_LEAST_MS};
 use crate::encode::text::ExemplarStart;
 use crate::error::{Error, ErrorCode};
 use crate::exemplar::priority::epoch_of;
+use crate::exemplar::scrapers::lift_floor;
 use crate::exemplar::shape::{HEADER_WORDS, SLOT_WORDS, ring_words};
 use crate::hooks::TraceUrl;
 use crate::memory::{Shared, boxed};
@@ -178,7 +179,7 @@ fn begin_boot(core: &Core, now_ms: u64) {
     let header: &Header = &core.header;
     for entry in &header.scrapers {
         // Whoever comes now is new, and is shown nothing that was shown before.
-        header.mark_floor.fetch_max(entry.mark.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        lift_floor(header, entry);
         for word in [&entry.id, &entry.class, &entry.last_ms, &entry.gap, &entry.trust, &entry.lo, &entry.join_lo] {
             word.store(0, Ordering::Relaxed);
         }

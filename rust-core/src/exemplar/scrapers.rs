@@ -216,7 +216,9 @@ fn is_forgotten(entry: &Entry, now_ms: u64) -> bool {
 fn newest_mark(header: &Header) -> u64 {
     // SYNC(scraper-mark): Acquire: what an earlier answer has shown is known to this one.
     let marks = header.scrapers.iter().map(|entry| entry.mark.load(Ordering::Acquire));
-    marks.fold(header.mark_floor.load(Ordering::Relaxed), u64::max)
+    // The floor last: a mark that is not there any more is below it.
+    let newest = marks.fold(0, u64::max);
+    newest.max(header.mark_floor.load(Ordering::Relaxed))
 }
 
 fn lower(header: &Header, who: Scraper, open: u64, now_ms: u64) -> (u64, usize) {
@@ -284,15 +286,29 @@ fn enter(header: &Header, who: Scraper, newest: u64, now_ms: u64) -> usize {
     };
     let chosen = header.scrapers.iter().enumerate().min_by_key(|(_, entry)| order(entry));
     let Some((index, entry)) = chosen else { return SCRAPERS };
-    // Nobody may ever be shown less than what the owner of this entry has seen. One exchange, because the owner's last
-    // scrape may still be about to move its mark.
-    header.mark_floor.fetch_max(entry.mark.swap(0, Ordering::Acquire), Ordering::Relaxed);
-    entry.id.store(who.id, Ordering::Relaxed);
+    // The entry has no owner until it is whole: whoever dies in the middle of this leaves a free one.
+    entry.id.store(0, Ordering::Relaxed);
+    lift_floor(header, entry);
     entry.class.store(who.class, Ordering::Relaxed);
     entry.last_ms.store(now_ms, Ordering::Relaxed);
     entry.lo.store(0, Ordering::Relaxed);
     start(entry, newest);
+    entry.id.store(who.id, Ordering::Relaxed);
     index
+}
+
+/// Takes the mark from an entry, once the floor is as high. Nobody may ever be shown less than what the owner of the entry
+/// has seen: also if this process dies in between, or the owner's last scrape is still about to move its mark.
+pub(crate) fn lift_floor(header: &Header, entry: &Entry) {
+    let mut mark = entry.mark.load(Ordering::Relaxed);
+    loop {
+        header.mark_floor.fetch_max(mark, Ordering::Relaxed);
+        // SYNC(scraper-mark): Release: whoever finds no mark finds the floor. Acquire as in `newest_mark`.
+        match entry.mark.compare_exchange(mark, 0, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(now) => mark = now,
+        }
+    }
 }
 
 fn start(entry: &Entry, newest: u64) {
