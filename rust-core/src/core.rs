@@ -163,6 +163,8 @@ impl Core {
     /// Takes up every record of a segment that was found in a file, and fails for the first one that is damaged.
     pub(crate) fn take_up_strictly(&self) -> Result<(), Error> {
         let _held = self.hold();
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: attaching");
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
         let (places, whole) = self.places(newest, 0)?;
@@ -221,6 +223,8 @@ impl Core {
     /// Takes up every record that is published. The caller holds the lock: a head read before it may lie behind what
     /// others took up while this thread waited, and the walk from there would never meet its end.
     pub(crate) fn catch_up_to_newest(&self) -> Result<(), Error> {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: catching up");
         // SYNC(record-publish): Acquire; the records up to this one become visible.
         let newest = self.header.newest_record.load(Ordering::Acquire);
         self.catch_up(newest, self.walked())

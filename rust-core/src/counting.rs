@@ -92,6 +92,8 @@ impl Series {
         let (sum, counts) = set.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
         let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("counting: bucket without sum");
         if !add_once(sum, value) {
             self.add_contended(value);
         }
@@ -136,6 +138,8 @@ impl Series {
         }
         let (head, epoch, gates) = (&gate.head, &family.window.epoch, &family.gate);
         let seed = count.fetch_add(1, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("counting: at the gate, bucket without sum");
         let (head, epoch, gates) = (load(head), load(epoch), gates.load(Ordering::Relaxed));
         let beats = priority::admission(epoch, priority::rough_key(value)) > head | priority::LOW_BITS;
         let (kind, looks) = (gates & GATE_KIND, gates >> GATE_SHIFT);

@@ -436,6 +436,8 @@ impl Family {
         if published != Published::Mine {
             return find().ok_or_else(out_of_memory);
         }
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: series published");
         if !overflow {
             core.count_series(self.place);
         }

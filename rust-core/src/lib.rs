@@ -70,6 +70,9 @@ mod segment;
 mod series;
 mod shape;
 mod snapshot;
+#[cfg(spanpin_stops)]
+#[doc(hidden)]
+pub mod stops;
 mod stripes;
 mod sync;
 mod tally;

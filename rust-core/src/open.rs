@@ -126,6 +126,8 @@ fn in_file(options: &RegistryOptions<'_>, path: &str, birth: Birth) -> Result<Sh
         // Last: whoever died in the middle left the old id, and the next one begins again.
         for (word, id) in header.boot_id.iter().zip(boot) {
             word.store(id, Ordering::Relaxed);
+            #[cfg(spanpin_stops)]
+            crate::stops::at("other-boot: in its id");
         }
     }
     Ok(core)
@@ -184,10 +186,14 @@ fn begin_boot(core: &Core, now_ms: u64) {
             word.store(0, Ordering::Relaxed);
         }
     }
+    #[cfg(spanpin_stops)]
+    crate::stops::at("other-boot: scrapers forgotten");
     header.scraper_lock.store(0, Ordering::Relaxed);
     header.window.opened_ms.store(now_ms, Ordering::Relaxed);
     let open = header.window.epoch.fetch_add(1, Ordering::Relaxed).saturating_add(1);
     for_each_gate(core, |slots, gate| {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("ring-publish: of another boot");
         // SYNC(ring-publish): Acquire, as every reader of a ring.
         let ring = Offset::from_lines(gate.ring.load(Ordering::Acquire));
         let Some(words) = core.segment.words(ring, ring_words(slots)) else { return };

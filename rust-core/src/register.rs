@@ -92,6 +92,8 @@ impl Registry {
         if published != Published::Mine {
             return existing().ok_or_else(out_of_memory);
         }
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: family published");
         // In this order: a child forked in between takes the record up again, instead of never.
         let family = core.attach_family(mine)?;
         core.set_walked(mine);

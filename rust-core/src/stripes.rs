@@ -254,7 +254,10 @@ impl Series {
         let segment = &self.family.core.segment;
         let word = segment.stripes_word(self.place())?;
         let place = segment.allocate(STRIPES.checked_mul(stripe_words(self.cells().len()))?.checked_mul(8)?)?;
-        self.stripes_at(publish_stripes(word, u64::from(place.lines()?)))
+        let lines = publish_stripes(word, u64::from(place.lines()?));
+        #[cfg(spanpin_stops)]
+        crate::stops::at("stripes-publish: published");
+        self.stripes_at(lines)
     }
 
     /// The stripes, for a language that counts without a call.

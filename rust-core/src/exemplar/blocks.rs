@@ -18,6 +18,8 @@ const fn label_area_words(slots: usize) -> usize {
 impl Series {
     /// The ring behind a gate, made if there is none, and whether it can hold labels.
     pub(super) fn ring_for(&self, gate: &Gate, labelled: bool) -> Option<(Ring<'_>, bool)> {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("ring-publish: looking");
         // SYNC(ring-publish): pairs with the exchange in `new_ring`; the first stamp becomes visible.
         let mut lines = gate.ring.load(Ordering::Acquire);
         if lines == 0 {
@@ -32,6 +34,8 @@ impl Series {
 
     /// The ring of a bucket, for a reader; nothing before its first exemplar.
     pub(crate) fn ring_of(&self, gate: &Gate) -> Option<Ring<'_>> {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("ring-publish: reading");
         // SYNC(ring-publish): Acquire, as in `ring_for`.
         match gate.ring.load(Ordering::Acquire) {
             0 => None,
@@ -43,6 +47,8 @@ impl Series {
         let segment = &self.family.core.segment;
         let place = Offset::from_lines(lines);
         let words = segment.words(place, ring_words(self.family.slots()))?;
+        #[cfg(spanpin_stops)]
+        crate::stops::at("label-area: looking");
         // SYNC(label-area): Acquire, pairs with `add_label_area`.
         let labels_at = words.get(LABEL_AREA_AT)?.load(Ordering::Acquire);
         let labels = match labels_at {
@@ -62,8 +68,12 @@ impl Series {
             words.first()?.store(first_stamp(greatest), Ordering::Relaxed);
         }
         let lines = place.lines()?;
+        #[cfg(spanpin_stops)]
+        crate::stops::at("ring-publish: before");
         // SYNC(ring-publish): Release publishes the header; Acquire takes over another's. A lost race leaks a ring.
         let published = gate.ring.compare_exchange(0, lines, Ordering::AcqRel, Ordering::Acquire);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("ring-publish: published");
         Some(published.map_or_else(|other| other, |_| lines))
     }
 
@@ -74,8 +84,12 @@ impl Series {
         let Some(area) = self.exemplar_block(label_area_words(self.family.slots()).saturating_mul(8)) else {
             return false;
         };
+        #[cfg(spanpin_stops)]
+        crate::stops::at("label-area: before");
         // SYNC(label-area): Release publishes zeroed words; a lost race leaks a block.
         let _ = word.compare_exchange(0, area.bytes(), Ordering::AcqRel, Ordering::Acquire);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("label-area: published");
         true
     }
 
@@ -85,6 +99,8 @@ impl Series {
         if !core.charge_exemplars(bytes) {
             return None;
         }
+        #[cfg(spanpin_stops)]
+        crate::stops::at("allocate: charged");
         let place = core.segment.allocate(bytes);
         if place.is_none() {
             core.discharge_exemplars(bytes);

@@ -217,6 +217,8 @@ impl Series {
             return false;
         }
         let now_ms = self.family.core.clock.mono_ms();
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-claim: head moved");
         let written = self.write(&ring, gate, candidate, offer, Content { stored, labels, now_ms });
         if written
             && let Some(admitted) = hooks.and_then(|hooks| hooks.admitted.as_ref())
@@ -269,6 +271,8 @@ impl Series {
         );
         match outcome {
             Outcome::Admitted(stamp) => {
+                #[cfg(spanpin_stops)]
+                crate::stops::at("exemplar-publish: published");
                 if header.greatest_stamp_ms.load(Ordering::Relaxed) < stamp {
                     header.greatest_stamp_ms.fetch_max(stamp, Ordering::Relaxed);
                 }

@@ -162,6 +162,8 @@ impl<'a> Ring<'a> {
                     // slot in use: whoever sees this claim then knows of the slots that this writer has seen.
                     self.used().fetch_max((index as u64).wrapping_add(1), Ordering::Relaxed);
                     if slot.claim(seen, candidate) {
+                        #[cfg(spanpin_stops)]
+                        crate::stops::at("exemplar-claim: claimed");
                         claimed = Some(slot);
                         break;
                     }
@@ -172,6 +174,8 @@ impl<'a> Ring<'a> {
         }
         let Some(slot) = claimed else { return Outcome::Busy };
         let (stamp, tied) = self.stamp(candidate, now.wall_ms);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-stamp: stamped");
         // SYNC(exemplar-stamp): whoever moved the head past us took, or will take, a greater stamp; so a winner that
         // still finds its own head may publish, at whatever time.
         if head.load(Ordering::Relaxed) != candidate {
@@ -200,6 +204,8 @@ impl<'a> Ring<'a> {
             let ahead = last >= wall_ms.saturating_add(STAMP_AHEAD_MS);
             let tied = ahead && same_window && is_explicit(candidate);
             let next = if tied { last } else { wall_ms.max(last.saturating_add(1)) };
+            #[cfg(spanpin_stops)]
+            crate::stops::at("exemplar-stamp: before");
             // SYNC(exemplar-stamp): each half is needed: Release hands our head to the next stamp's taker, Acquire
             // takes over the heads of the earlier ones.
             let word = next << STAMP_WINDOW_BITS | window;

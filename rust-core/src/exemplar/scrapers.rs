@@ -87,8 +87,12 @@ struct TableLock<'a> {
 
 impl Drop for TableLock<'_> {
     fn drop(&mut self) {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-table: unlocking");
         // SYNC(scraper-table): Release; fails only when the lock was taken for lost.
         let _ = self.word.compare_exchange(self.mine, 0, Ordering::Release, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-table: unlocked");
     }
 }
 
@@ -100,8 +104,12 @@ fn lock_table(header: &Header, now_ms: u64, clock: impl Fn() -> u64) -> TableLoc
         let seen = word.load(Ordering::Relaxed);
         // A time far ahead is no holder's either: such a word was damaged, or written before the system began anew.
         let lost = seen != 0 && turns > 1000 && clock().abs_diff(seen) > LOCK_LOST_MS;
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-table: locking");
         // SYNC(scraper-table): Acquire.
         if (seen == 0 || lost) && word.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            #[cfg(spanpin_stops)]
+            crate::stops::at("scraper-table: locked");
             return TableLock { word, mine };
         }
         turns = turns.saturating_add(1);
@@ -147,6 +155,8 @@ fn cut(header: &Header, now_ms: u64, least_ms: u64) -> u64 {
         return window.epoch.load(Ordering::Relaxed);
     }
     window.opened_ms.store(now_ms, Ordering::Relaxed);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("window: between its words");
     window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
@@ -170,8 +180,12 @@ pub(crate) fn turn_by_time(header: &Header, now_ms: u64, most_ms: u64) {
 /// the answer leaves, whatever becomes of it.
 pub(crate) fn finish(header: &Header, turn: Turn) {
     if let Some(entry) = header.scrapers.get(turn.entry) {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-mark: before");
         // SYNC(scraper-mark): Release orders the reads of the slots before the mark.
         entry.mark.fetch_max(turn.open, Ordering::Release);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-mark: raised");
     }
 }
 
@@ -214,6 +228,8 @@ fn is_forgotten(entry: &Entry, now_ms: u64) -> bool {
 }
 
 fn newest_mark(header: &Header) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("scraper-mark: looking");
     // SYNC(scraper-mark): Acquire: what an earlier answer has shown is known to this one.
     let marks = header.scrapers.iter().map(|entry| entry.mark.load(Ordering::Acquire));
     // The floor last: a mark that is not there any more is below it.
@@ -229,6 +245,8 @@ fn lower(header: &Header, who: Scraper, open: u64, now_ms: u64) -> (u64, usize) 
     };
     let silent_ms = now_ms.saturating_sub(entry.last_ms.load(Ordering::Relaxed));
     entry.last_ms.store(now_ms, Ordering::Relaxed);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("scraper-table: returned");
     if silent_ms > FORGOTTEN_MS {
         start(entry, newest);
         return (newest, index);
@@ -237,6 +255,8 @@ fn lower(header: &Header, who: Scraper, open: u64, now_ms: u64) -> (u64, usize) 
     let mut lo = newest;
     if trusted {
         let joined = joined(header, who, now_ms);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-mark: trusted");
         // SYNC(scraper-mark): Acquire.
         lo = entry.mark.load(Ordering::Acquire).max(joined);
     } else {
@@ -286,6 +306,8 @@ fn enter(header: &Header, who: Scraper, newest: u64, now_ms: u64) -> usize {
     };
     let chosen = header.scrapers.iter().enumerate().min_by_key(|(_, entry)| order(entry));
     let Some((index, entry)) = chosen else { return SCRAPERS };
+    #[cfg(spanpin_stops)]
+    crate::stops::at("scraper-table: evicting, before");
     // The entry has no owner until it is whole: whoever dies in the middle of this leaves a free one.
     entry.id.store(0, Ordering::Relaxed);
     lift_floor(header, entry);
@@ -293,6 +315,8 @@ fn enter(header: &Header, who: Scraper, newest: u64, now_ms: u64) -> usize {
     entry.last_ms.store(now_ms, Ordering::Relaxed);
     entry.lo.store(0, Ordering::Relaxed);
     start(entry, newest);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("scraper-table: evicting, all but the name");
     entry.id.store(who.id, Ordering::Relaxed);
     index
 }
@@ -303,6 +327,8 @@ pub(crate) fn lift_floor(header: &Header, entry: &Entry) {
     let mut mark = entry.mark.load(Ordering::Relaxed);
     loop {
         header.mark_floor.fetch_max(mark, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("scraper-mark: floor lifted");
         // SYNC(scraper-mark): Release: whoever finds no mark finds the floor. Acquire as in `newest_mark`.
         match entry.mark.compare_exchange(mark, 0, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,

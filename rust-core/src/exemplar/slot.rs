@@ -42,6 +42,8 @@ impl<'a> Slot<'a> {
 
     /// The admission word as a reader collects it.
     pub(crate) fn admission_acquire(&self) -> u64 {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-publish: collecting");
         // SYNC(exemplar-publish): pairs with `publish`; the payload of this admission becomes visible.
         self.parts().0.load(Ordering::Acquire)
     }
@@ -53,6 +55,8 @@ impl<'a> Slot<'a> {
 
     /// Takes the slot from the admission word `seen`. False if it has changed.
     pub(crate) fn claim(&self, seen: u64, mine: u64) -> bool {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-claim: before");
         // SYNC(exemplar-claim): Acquire orders this writer after the one that published `seen`; Release makes the
         // count that this writer added visible before its claim.
         self.parts().0.compare_exchange(seen, mine | BUSY, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -68,13 +72,21 @@ impl<'a> Slot<'a> {
         let (admission, words, check) = self.parts();
         // SYNC(exemplar-claim): a reader that sees one of the words below also sees the busy admission word.
         fence(Ordering::Release);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-claim: fenced");
         for (word, value) in words.iter().zip(payload) {
             word.store(*value, Ordering::Relaxed);
+            #[cfg(spanpin_stops)]
+            crate::stops::at("exemplar-publish: in the payload");
         }
         for (word, value) in self.labels.iter().zip(labels) {
             word.store(*value, Ordering::Relaxed);
+            #[cfg(spanpin_stops)]
+            crate::stops::at("exemplar-publish: in the labels");
         }
         check.store(check_of(self.place, mine, payload, labels), Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-publish: before");
         // SYNC(exemplar-publish): Release publishes payload, labels and check; pairs with `admission_acquire`.
         admission.compare_exchange(mine | BUSY, mine, Ordering::Release, Ordering::Relaxed).is_ok()
     }
@@ -83,6 +95,8 @@ impl<'a> Slot<'a> {
     /// written, or holds the remains of two writers. `labels` receives the label words.
     pub(crate) fn read(&self, expected: u64, labels: &mut [u64; LABEL_WORDS]) -> Option<Payload> {
         let (admission, words, check) = self.parts();
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-publish: reading");
         // SYNC(exemplar-publish): pairs with `publish`.
         if admission.load(Ordering::Acquire) != expected {
             return None;
@@ -97,6 +111,8 @@ impl<'a> Slot<'a> {
             *value = word.load(Ordering::Relaxed);
         }
         let sum = check.load(Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("exemplar-claim: read");
         // SYNC(exemplar-claim): pairs with the fence in `publish`.
         fence(Ordering::Acquire);
         let unchanged = admission.load(Ordering::Relaxed) == expected;

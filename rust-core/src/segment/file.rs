@@ -126,6 +126,8 @@ impl SharedFile {
         if now_ms < self.retry_ms.load(Ordering::Relaxed) {
             return;
         }
+        #[cfg(spanpin_stops)]
+        crate::stops::at("growth: before");
         // Another process may do the same at the same time: allocating what is there already changes nothing.
         let allocated = match self.file.status() {
             Some(_) => self.file.allocate(from, to),
@@ -133,8 +135,12 @@ impl SharedFile {
         };
         match allocated {
             Ok(()) => {
+                #[cfg(spanpin_stops)]
+                crate::stops::at("growth: allocated");
                 self.present.fetch_max(to, Ordering::Relaxed);
                 header.allocated.fetch_max(to, Ordering::Relaxed);
+                #[cfg(spanpin_stops)]
+                crate::stops::at("growth: told");
                 header.want_growth.store(0, Ordering::Relaxed);
                 self.shortage.store(0, Ordering::Relaxed);
             }
@@ -210,9 +216,13 @@ fn make(path: &SystemPath, options: &FileOptions<'_>) -> Result<Option<SharedFil
     let temporary = path_of(&[options.path, ".", unique, ".new"])?;
     let file = File::create(&temporary).map_err(|error| failed("it cannot be made: ", error))?;
     let named = Temporary(&temporary);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("making: created");
     check_file_system(&file)?;
     let bytes = (options.bytes as u64).max(LEAST_BYTES as u64).next_multiple_of(LINE as u64).min(MOST_BYTES);
     let present = STEP_BYTES.min(bytes);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("making: checked");
     file.allocate(0, present).map_err(|error| failed("no space can be allocated for it: ", error))?;
     let mapping = file.map(bytes as usize).map_err(|error| failed("it cannot be mapped: ", error))?;
     let made = SharedFile::new(mapping, file, path_of(&[options.path])?, present);
@@ -224,10 +234,16 @@ fn make(path: &SystemPath, options: &FileOptions<'_>) -> Result<Option<SharedFil
             word.store(value, Ordering::Relaxed);
         }
     }
+    #[cfg(spanpin_stops)]
+    crate::stops::at("making: allocated");
     segment.begin(bytes, present, options.birth);
     let super::Backing::File(made) = segment.backing else { return Ok(None) };
     made.file.set_mode(options.mode).map_err(|error| failed("its permissions cannot be set: ", error))?;
+    #[cfg(spanpin_stops)]
+    crate::stops::at("making: begun");
     let linked = link(&temporary, path);
+    #[cfg(spanpin_stops)]
+    crate::stops::at("making: linked");
     drop(named);
     match linked {
         Ok(()) => Ok(Some(made)),
@@ -240,6 +256,8 @@ fn attach(file: File, path: SystemPath, options: &FileOptions<'_>) -> Result<Sha
     check_access(&file, options.mode)?;
     check_file_system(&file)?;
     let bytes = check_start(&file)?;
+    #[cfg(spanpin_stops)]
+    crate::stops::at("attaching: checked");
     // After the header was read, because the file only grows.
     let status = file.status().ok_or_else(|| Fault::new(SegmentReason::Unwritable, "its descriptor was closed"))?;
     if status.allocated < status.bytes {

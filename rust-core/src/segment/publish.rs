@@ -26,6 +26,8 @@ pub(crate) fn publish(
     mut find: impl FnMut(u64, u64) -> Option<u64>,
 ) -> Published {
     let mut walked = walked;
+    #[cfg(spanpin_stops)]
+    crate::stops::at("record-publish: looking");
     // SYNC(record-publish): pairs with the exchange below; the records up to this head become visible.
     let mut seen = head.load(Ordering::Acquire);
     loop {
@@ -34,6 +36,8 @@ pub(crate) fn publish(
         }
         walked = seen;
         set_next(seen);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: linked");
         // SYNC(record-publish): Release publishes the record's words; Acquire takes over what others published.
         match head.compare_exchange(seen, mine, Ordering::Release, Ordering::Acquire) {
             Ok(_) => return Published::Mine,

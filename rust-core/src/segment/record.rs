@@ -158,6 +158,8 @@ impl Segment {
         let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.family_record(place).ok_or_else(full)?;
         record.record.tag.store(RECORD_FAMILY | family.tag, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: family in part");
         record.hash.store(family.hash, Ordering::Relaxed);
         record.created_ms.store(family.created_ms, Ordering::Relaxed);
         let sizes = (text.len() as u64) << 32 | family.bounds.len() as u64;
@@ -236,6 +238,8 @@ impl Segment {
         let record = self.series_record(place).ok_or_else(full)?;
         let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
         record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("record-publish: series in part");
         record.family.store(series.family.bytes(), Ordering::Relaxed);
         record.hash.store(series.hash, Ordering::Relaxed);
         record.created_ms.store(series.created_ms, Ordering::Relaxed);

@@ -16,6 +16,8 @@ pub(crate) const fn stripe_words(cells: usize) -> usize {
 /// Publishes the stripes at `mine`, in lines, unless there are some; returns those that there are. The block of the one
 /// that comes second is lost.
 pub(crate) fn publish_stripes(word: &AtomicU64, mine: u64) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("stripes-publish: before");
     // SYNC(stripes-publish): Release, so that whoever counts in a stripe has its publication before it; Acquire takes
     // over another's.
     word.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|other| other, |_| mine)
@@ -24,6 +26,8 @@ pub(crate) fn publish_stripes(word: &AtomicU64, mine: u64) -> u64 {
 /// Where the stripes lie, in lines; zero while there are none. A reader that shows exemplars asks only after it has read
 /// them: then whatever they show was counted in a set that it knows.
 pub(crate) fn published_stripes(word: &AtomicU64) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("stripes-publish: looking");
     // SYNC(stripes-publish): Acquire.
     word.load(Ordering::Acquire)
 }
