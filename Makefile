@@ -6,7 +6,7 @@ VENV   := build/venv
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help processes setup build archive archive-cross venv test demo e2e bench quality quality-check loom soak fuzz fuzz-segments workers prometheus generate format clean
+.PHONY: help processes setup build archive archive-cross venv test demo e2e bench quality quality-check loom soak fuzz fuzz-segments crash workers prometheus generate format clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ fuzz: venv  ## random operations against the oracle
 
 fuzz-segments: setup  ## a million truncated, flipped and made-up segment files; COUNT=N for others
 	$(CARGO) run --release -p spanpin-cli --example fuzz-segments -- --count $(or $(COUNT),1000000)
+
+crash: venv  ## kill -9 at 2,000 random moments and 20 times at each stop of the shared protocols; CRASH_ARGS="--stop growth" for some
+	$(VENV)/bin/python tests/crash/run.py $(CRASH_ARGS)
 
 generate:  ## write the generated files anew
 	$(CARGO) xtask header

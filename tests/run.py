@@ -160,6 +160,7 @@ SUITES = [
     python("together", "-m", "pytest", "-q", "-rs", "tests/together", count=count_pytest, needs=("go", "gcc", "cargo")),
     python("readme", "-m", "pytest", "-q", "tests/readme", count=count_pytest, needs=("go", "gcc", "cargo")),
     python("deploy", "-m", "pytest", "-q", "tests/deploy", count=count_pytest),
+    python("crash", "-m", "pytest", "-q", "-s", "tests/crash", count=count_pytest, needs=("cargo",), minutes=20),
     python("cli", "-m", "pytest", "-q", "-rs", "tests/cli", count=count_pytest, needs=("cargo", "gcc", "pkg-config")),
     python("e2e-short", "-m", "pytest", "-q", "-rs", "tests/e2e", count=count_pytest, needs=("go", "gcc", "cargo")),
     python("demo-checks", "-m", "pytest", "-q", "-rs", "examples/shop", count=count_pytest),
