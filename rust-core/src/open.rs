@@ -127,6 +127,7 @@ fn in_file(options: &RegistryOptions<'_>, path: &str, birth: Birth) -> Result<Sh
             word.store(id, Ordering::Relaxed);
         }
     }
+    core.be_worker();
     Ok(core)
 }
 
