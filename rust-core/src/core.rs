@@ -209,6 +209,7 @@ impl Core {
     pub(crate) fn take_up_new_records(&self) {
         self.note_fork();
         self.segment.make_room(0);
+        self.be_worker();
         if self.segment.shortage().is_some() != self.notices.is_degraded(SegmentReason::NoSpace) {
             let _held = self.hold();
             self.note_shortage();
@@ -233,6 +234,7 @@ impl Core {
     /// Publishes the record at `mine`, unless `existing` finds an equal one among those of others. The caller holds the
     /// lock.
     pub(crate) fn publish(&self, mine: Offset, existing: impl Fn() -> Option<Offset>) -> Result<Published, Error> {
+        self.be_worker();
         let link = self.segment.next_of(mine).ok_or_else(out_of_memory)?;
         Ok(publish(
             &self.header.newest_record,
@@ -247,6 +249,14 @@ impl Core {
                 existing().map(Offset::bytes)
             },
         ))
+    }
+
+    /// Makes this process one of the workers of a segment in a file, which a child of fork is not yet: for those who look
+    /// which there are, and so that adding to a gauge finds it done.
+    pub(crate) fn be_worker(&self) {
+        if self.segment.has_workers() && self.segment.worker().is_none() {
+            self.segment.become_worker(true, self.clock.wall_ms());
+        }
     }
 
     /// Remembers that this process counts for itself alone, if it was forked from the one that made the registry.

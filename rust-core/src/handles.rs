@@ -325,7 +325,8 @@ impl Gauge {
         self.series.add_gauge(-1.0);
     }
 
-    /// The value.
+    /// The value. In a segment in a file, while nothing but adding has been done: the sum of what the living workers added,
+    /// which asks the system about each of them.
     #[must_use]
     pub fn get(&self) -> f64 {
         self.series.gauge()

@@ -51,6 +51,7 @@ mod encode;
 mod error;
 mod exemplar;
 mod family;
+mod gauge;
 mod handles;
 mod hash;
 mod history;
@@ -91,7 +92,7 @@ pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
 pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};
 #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
-pub use crate::segment::copy::{FamilyFacts, Look, Marks, SegmentCopy, SegmentFacts};
+pub use crate::segment::copy::{FamilyFacts, Look, Marks, SegmentCopy, SegmentFacts, WorkerFacts};
 pub use crate::segment::problem::{SegmentNotice, SegmentReason};
 pub use crate::snapshot::{Exemplar, FamilySnapshot, SeriesSnapshot, Snapshot, Value};
 pub use crate::tally::DropReason;

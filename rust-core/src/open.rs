@@ -130,6 +130,7 @@ fn in_file(options: &RegistryOptions<'_>, path: &str, birth: Birth) -> Result<Sh
             crate::stops::at("other-boot: in its id");
         }
     }
+    core.be_worker();
     Ok(core)
 }
 

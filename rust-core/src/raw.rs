@@ -6,6 +6,7 @@ use core::mem::offset_of;
 
 pub use crate::counting::Left;
 pub use crate::family::Family;
+pub use crate::gauge::GaugeCell;
 pub use crate::hooks::Hooks;
 pub use crate::labels::{LabelList, check_baggage_key};
 pub use crate::series::Series;
@@ -19,8 +20,10 @@ use crate::labels::put_lossy;
 use crate::memory::out_of_memory;
 use crate::register::FamilySpec;
 use crate::registry::Registry;
+use crate::segment::gauge_cells;
 use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
 use crate::segment::stripes::{STRIPES, stripe_words};
+use crate::segment::workers;
 use crate::snapshot::Exemplar;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
@@ -173,6 +176,12 @@ impl Series {
         self.add_gauge(amount);
     }
 
+    /// The value of a gauge, as [`crate::Gauge::get`].
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.gauge()
+    }
+
     /// Where the series' words lie. They stay there as long as the registry's state.
     #[must_use]
     pub fn view(&self) -> View {
@@ -288,6 +297,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "header_epoch": Header, window.epoch;
         "header_opened_ms": Header, window.opened_ms;
         "header_greatest_stamp_ms": Header, greatest_stamp_ms;
+        "header_workers": Header, workers;
         "header_scraper_lock": Header, scraper_lock;
         "header_mark_floor": Header, mark_floor;
         "header_scrapers": Header, scrapers;
@@ -346,6 +356,16 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("counter_whole_word", layout::COUNTER_WHOLE_AT as u64),
         ("counter_fraction_word", layout::COUNTER_FRACTION_AT as u64),
         ("counter_fractions_word", 2),
+        ("gauge_value_word", gauge_cells::GAUGE_VALUE_AT as u64),
+        ("gauge_mode_word", gauge_cells::GAUGE_MODE_AT as u64),
+        ("gauge_added_word", gauge_cells::GAUGE_ADDED_AT as u64),
+        ("gauge_blocks_word", gauge_cells::GAUGE_BLOCKS_AT as u64),
+        ("gauge_mode_workers", gauge_cells::MODE_WORKERS),
+        ("gauge_mode_shared", gauge_cells::MODE_SHARED),
+        ("gauge_block_size", size_of::<[u64; gauge_cells::BLOCK_WORDS]>() as u64),
+        ("workers_count", gauge_cells::WORKERS as u64),
+        ("workers_table_size", size_of::<[u64; workers::TABLE_WORDS]>() as u64),
+        ("worker_slot_size", size_of::<[u64; workers::SLOT_WORDS]>() as u64),
         ("priority_shut_value", priority::SHUT as u64),
         ("priority_shift_bits", priority::PRIORITY_SHIFT as u64),
         ("low_bits_mask", priority::LOW_BITS),

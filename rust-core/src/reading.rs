@@ -7,6 +7,7 @@ use crate::exemplar::scrapers::Turn;
 use crate::exemplar::shape::LABEL_WORDS;
 use crate::exemplar::slot::{Payload, label_words};
 use crate::family::Kind;
+use crate::gauge::Lives;
 use crate::memory::Pushed;
 use crate::segment::layout::{COUNTER_FRACTION_AT, COUNTER_WHOLE_AT, Gate, HISTOGRAM_COUNTS_AT, HISTOGRAM_SUM_AT};
 use crate::series::Series;
@@ -48,6 +49,8 @@ pub(crate) struct Reading {
     words: Pushed<u64>,
     /// Where the labels of one exemplar are read to.
     labels: [u64; LABEL_WORDS],
+    /// Which workers live, as far as a gauge asked.
+    lives: Lives,
 }
 
 impl Reading {
@@ -58,6 +61,7 @@ impl Reading {
             exemplars: Pushed::new(),
             words: Pushed::new(),
             labels: [0; LABEL_WORDS],
+            lives: Lives::new(),
         }
     }
 
@@ -80,11 +84,14 @@ impl Reading {
         }
         // The slots are read before the stripes are looked for, and these before the cells: what a slot shows was counted,
         // maybe in a stripe, before it was claimed.
-        let stripes = if series.family.kind == Kind::Gauge { None } else { series.striped() };
+        let stripes = series.striped();
         let (counts, float) = match series.family.kind {
             Kind::Histogram => (HISTOGRAM_COUNTS_AT..series.cells().len(), HISTOGRAM_SUM_AT),
             Kind::Counter => (COUNTER_WHOLE_AT..COUNTER_FRACTION_AT, COUNTER_FRACTION_AT),
-            Kind::Gauge => (0..0, 0),
+            Kind::Gauge => {
+                self.float = series.gauge_among(&mut self.lives);
+                return Ok(());
+            }
         };
         for cell in counts {
             self.counts.push(series.count_of(stripes, cell))?;

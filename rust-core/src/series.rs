@@ -168,32 +168,11 @@ impl Series {
         may_be && self.text.get(..self.values_len()).is_some_and(|values| *values == *text.text)
     }
 
-    /// Sets a gauge.
-    pub(crate) fn set_gauge(&self, value: f64) {
-        if let [cell] = self.cells() {
-            cell.store(value.to_bits(), Ordering::Relaxed);
-            self.count_if_overflow();
-        }
-    }
-
-    /// Adds to a gauge.
-    pub(crate) fn add_gauge(&self, value: f64) {
-        if let [cell] = self.cells() {
-            add_to_float(cell, value);
-            self.count_if_overflow();
-        }
-    }
-
     #[inline]
     pub(crate) fn count_if_overflow(&self) {
         if self.is_overflow() {
             self.family.count_overflow();
         }
-    }
-
-    /// The value of a gauge.
-    pub(crate) fn gauge(&self) -> f64 {
-        self.cells().first().map_or(0.0, |cell| f64::from_bits(cell.load(Ordering::Relaxed)))
     }
 
     /// The priority of an offer under this family's policy.

@@ -6,13 +6,14 @@ mod mutants;
 use std::path::{Path, PathBuf};
 use std::{env, fmt::Write as _, fs, process::exit};
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("priority", "exemplar/priority.rs"),
     ("shape", "shape.rs"),
     ("slot", "exemplar/slot.rs"),
     ("ring", "exemplar/ring.rs"),
     ("publish", "segment/publish.rs"),
     ("stripes", "segment/stripes.rs"),
+    ("gauge_cells", "segment/gauge_cells.rs"),
 ];
 
 fn fail(message: &str) -> ! {
@@ -54,10 +55,12 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let core = root.join("../../rust-core/src");
 
-    let table = read(&core.join("exemplar/scrapers.rs"));
-    for line in mutants::REPEATED {
-        if table.matches(line).count() != 1 {
-            fail(&format!("the scraper table no longer holds this once, bring the models up to date with it:\n{line}"));
+    for (file, lines) in mutants::REPEATED {
+        let text = read(&core.join(file));
+        for line in *lines {
+            if text.matches(line).count() != 1 {
+                fail(&format!("{file} no longer holds this once, bring the models up to date with it:\n{line}"));
+            }
         }
     }
 

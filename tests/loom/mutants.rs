@@ -270,13 +270,56 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
             "Ordering::Acquire).map_or_else(|_| mine, |_| mine)",
         )],
     ),
+    // The cells of a gauge.
+    (
+        "cell_not_released",
+        &[(
+            "gauge_cells",
+            "owner.store(generation, Ordering::Release);",
+            "owner.store(generation, Ordering::Relaxed);",
+        )],
+    ),
+    ("owner_not_acquired", &[("gauge_cells", "owner.load(Ordering::Acquire)", "owner.load(Ordering::Relaxed)")]),
+    (
+        "shared_not_released",
+        &[(
+            "gauge_cells",
+            "self.mode.swap(MODE_SHARED, Ordering::Release);",
+            "self.mode.swap(MODE_SHARED, Ordering::Relaxed);",
+        )],
+    ),
+    (
+        "shared_not_acquired",
+        &[("gauge_cells", "self.mode.load(Ordering::Acquire)", "self.mode.load(Ordering::Relaxed)")],
+    ),
+    (
+        "own_block_kept",
+        &[(
+            "gauge_cells",
+            "Ordering::AcqRel, Ordering::Acquire).map_or_else(|other| other, |_| mine)",
+            "Ordering::AcqRel, Ordering::Acquire).map_or_else(|_| mine, |_| mine)",
+        )],
+    ),
 ];
 
-/// Lines of the scraper table that the models repeat in their own words, because the table needs the whole segment.
-/// Each must occur exactly once, or the models no longer say what the core does.
-pub(crate) const REPEATED: &[&str] = &[
-    "entry.mark.fetch_max(turn.open, Ordering::Release);",
-    "lo = entry.mark.load(Ordering::Acquire).max(joined);",
-    "header.scrapers.iter().map(|entry| entry.mark.load(Ordering::Acquire))",
-    "window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)",
+/// Lines that the models repeat in their own words, because what they stand in needs the whole segment or the kernel. Each
+/// must occur exactly once in its file, or the models no longer say what the core does.
+pub(crate) const REPEATED: &[(&str, &[&str])] = &[
+    (
+        "exemplar/scrapers.rs",
+        &[
+            "entry.mark.fetch_max(turn.open, Ordering::Release);",
+            "lo = entry.mark.load(Ordering::Acquire).max(joined);",
+            "header.scrapers.iter().map(|entry| entry.mark.load(Ordering::Acquire))",
+            "window.epoch.fetch_add(1, Ordering::Relaxed).wrapping_add(1)",
+        ],
+    ),
+    (
+        "segment/presence.rs",
+        &[
+            "generation.store(fresh, Ordering::Release);",
+            "let locked = worker.filter(|_| own.lock(alive_byte(slot), LockKind::Alone) == Ok(true));",
+        ],
+    ),
+    ("segment/workers.rs", &["file.has_locked(worker.slot) && is_newest() && !file.is_gone(table, worker.slot)"]),
 ];

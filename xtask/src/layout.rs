@@ -47,7 +47,7 @@ fn header(entries: &[(&str, u64)]) -> String {
 /// A Go constant: its name, where the core names it, and by what the number is multiplied (words to bytes).
 type Constant = (&'static str, &'static str, u64);
 
-const GO_GROUPS: [(&str, &[Constant]); 7] = [
+const GO_GROUPS: [(&str, &[Constant]); 8] = [
     (
         "LayoutVersion is raised whenever a word moves or changes its meaning.",
         &[("LayoutVersion", "layout_version_value", 1)],
@@ -85,9 +85,12 @@ const GO_GROUPS: [(&str, &[Constant]); 7] = [
             ("CounterWhole", "counter_whole_word", 8),
             ("CounterFraction", "counter_fraction_word", 8),
             ("CounterFractions", "counter_fractions_word", 8),
-            ("GaugeValue", "", 0),
+            ("GaugeValue", "gauge_value_word", 8),
+            ("GaugeMode", "gauge_mode_word", 8),
+            ("GaugeAdded", "gauge_added_word", 8),
         ],
     ),
+    ("GaugeShared is the mode of a gauge whose value is all there is.", &[("GaugeShared", "gauge_mode_shared", 1)]),
     (
         "StripesCount is how many sets of cells a striped series has beside its own.",
         &[("StripesCount", "stripes_count", 1)],
@@ -125,8 +128,6 @@ fn go(names: &BTreeMap<&str, u64>) -> Result<String> {
         for (name, source, unit) in constants {
             let number = match names.get(source) {
                 Some(number) => number.saturating_mul(*unit),
-                // A gauge has one word, so nothing names its place.
-                None if source.is_empty() => 0,
                 None => return Err(format!("the core's layout has no {source}")),
             };
             let shown =

@@ -36,7 +36,12 @@ const (
 	CounterFraction  = 8
 	CounterFractions = 16
 	GaugeValue       = 0
+	GaugeMode        = 8
+	GaugeAdded       = 16
 )
+
+// GaugeShared is the mode of a gauge whose value is all there is.
+const GaugeShared = 2
 
 // StripesCount is how many sets of cells a striped series has beside its own.
 const StripesCount = 16

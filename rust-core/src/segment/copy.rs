@@ -10,13 +10,17 @@ use alloc::vec::Vec;
 use core::mem::offset_of;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::file::{START_WORDS, check_header};
+use super::gauge_cells::WORKERS;
 use super::heap::Heap;
 use super::layout::{Header, LAYOUT_VERSION, SCRAPERS, Scraper as Entry, SeriesRecord};
+use super::presence::{has_ended, is_in_use};
 use super::problem::{Fault, SegmentReason};
+use super::workers::Table;
 use super::{Backing, Offset, RecordKind, Segment, boot_id, boxed_str};
 use crate::buffer::{Buffer, filled};
 use crate::clock;
@@ -52,7 +56,8 @@ const EXEMPLAR_TEXT: u64 = 1024;
 pub enum Look {
     /// All there is: for somebody who looks once.
     Once,
-    /// What is finished: an open window is shown when it is over. For scrapers, which come again.
+    /// What is finished: an open window is shown when it is over, or no process uses the segment any more. For scrapers,
+    /// which come again.
     Finished,
 }
 
@@ -86,10 +91,29 @@ pub struct SegmentFacts {
     pub window: u64,
     /// Milliseconds since that window was opened; nothing if that was in another boot of the system.
     pub window_age_ms: Option<u64>,
-    /// Whether its last window is over, as when no process writes to it any more.
+    /// Whether no process has it open any more, so that ages count from its last window. Where the system cannot tell: whether
+    /// that window is over.
     pub at_rest: bool,
+    /// The slots of its workers that were ever taken, and how many there are.
+    pub workers: (Vec<WorkerFacts>, usize),
     /// Scrapers in the table of the segment, and how many there is room for.
     pub scrapers: (usize, usize),
+}
+
+/// A slot of the table of workers: a process that uses the segment, or one that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerFacts {
+    /// Number of the slot.
+    pub slot: usize,
+    /// The process' id, in its own pid namespace.
+    pub pid: u64,
+    /// Number of that namespace, as `/proc/PID/ns/pid` shows it; zero where it was hidden.
+    pub pid_namespace: u64,
+    /// Since when it is a worker, in Unix milliseconds.
+    pub since_ms: u64,
+    /// Whether it lives. What a dead one added to gauges does not count any more.
+    pub alive: bool,
 }
 
 /// What is to be known of a family.
@@ -301,7 +325,8 @@ fn read(file: &File, most_bytes: u64, look: Look) -> Result<SegmentCopy, Error> 
     let (epoch, opened_ms) = window;
     core.header.window.epoch.store(epoch, Ordering::Relaxed);
     core.header.window.opened_ms.store(opened_ms, Ordering::Relaxed);
-    let facts = facts_of(&core, file_bytes, allocated);
+    let workers = take_out_dead_workers(file, &core)?;
+    let facts = facts_of(&core, file_bytes, allocated, is_in_use(file.as_raw_fd()), workers);
     stop_time(&core, &facts, look);
     Ok(SegmentCopy { core, facts })
 }
@@ -483,7 +508,37 @@ fn take_up_series(core: &Core, place: Offset, bill: &mut Bill) -> Result<(), Err
     bill.add_lines((gates as u64).saturating_add(3), each.saturating_add(LINE_REST))
 }
 
-fn facts_of(core: &Core, file_bytes: u64, allocated_bytes: u64) -> SegmentFacts {
+/// Lists the workers, and takes the generations of the dead ones out of the copy, so that their cells are nobody's.
+fn take_out_dead_workers(file: &File, core: &Core) -> Result<Vec<WorkerFacts>, Error> {
+    let mut all = Pushed::new();
+    let Some((place, table)) = core.segment.workers_and_place() else { return Ok(all.into_vec()) };
+    for slot in 0..WORKERS {
+        let Some([generation, pid, pid_namespace, since_ms]) = table.slot(slot) else { break };
+        let seen = generation.load(Ordering::Relaxed);
+        if seen == 0 {
+            continue;
+        }
+        let [pid, pid_namespace, since_ms] = [pid, pid_namespace, since_ms].map(|word| word.load(Ordering::Relaxed));
+        let ended = has_ended(file.as_raw_fd(), slot, pid, pid_namespace);
+        // The lock may be that of a worker that has come since.
+        let mut now = [0; 8];
+        fill(file, &mut now, place.bytes().saturating_add(Table::slot_bytes(slot)))?;
+        let alive = !ended && u64::from_ne_bytes(now) == seen;
+        if !alive {
+            generation.store(0, Ordering::Relaxed);
+        }
+        all.push(WorkerFacts { slot, pid, pid_namespace, since_ms, alive })?;
+    }
+    Ok(all.into_vec())
+}
+
+fn facts_of(
+    core: &Core,
+    file_bytes: u64,
+    allocated_bytes: u64,
+    in_use: Option<bool>,
+    workers: Vec<WorkerFacts>,
+) -> SegmentFacts {
     let header = &*core.header;
     let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
     let [high, low] = &header.boot_id;
@@ -504,19 +559,27 @@ fn facts_of(core: &Core, file_bytes: u64, allocated_bytes: u64) -> SegmentFacts 
         created_ms: load(&header.created_ms),
         window: load(&header.window.epoch),
         window_age_ms,
-        at_rest: window_age_ms.is_none_or(|age_ms| age_ms >= WINDOW_OVER_MS),
+        at_rest: match in_use {
+            Some(in_use) => !in_use || window_age_ms.is_none(),
+            None => is_over(window_age_ms),
+        },
+        workers: (workers, WORKERS),
         scrapers: (header.scrapers.iter().filter(|entry| load(&entry.id) != 0).count(), SCRAPERS),
     }
 }
 
-/// Gives the copy its time, on which exemplars age. While processes observe, windows are closed and it is the system's; when
-/// the last window is over and nobody has closed it, ages count from that window, so that the last exemplars of a finished
-/// job stay.
+/// Whether a window of this age is over: closed by whoever observes next, if not before.
+fn is_over(window_age_ms: Option<u64>) -> bool {
+    window_age_ms.is_none_or(|age_ms| age_ms >= WINDOW_OVER_MS)
+}
+
+/// Gives the copy its time, on which exemplars age. While processes use the segment it is the system's; when none does, ages
+/// count from the last window, so that the last exemplars of a finished job stay.
 fn stop_time(core: &Core, facts: &SegmentFacts, look: Look) {
     let window = &core.header.window;
     let now_ms = if facts.at_rest { window.opened_ms.load(Ordering::Relaxed) } else { core.clock.mono_ms() };
     core.clock.set(core.clock.wall_ms(), now_ms);
-    if facts.at_rest || look == Look::Once {
+    if facts.at_rest || is_over(facts.window_age_ms) || look == Look::Once {
         // Closed in the copy only. Whoever writes next closes it in the file.
         window.epoch.store(facts.window.saturating_add(1), Ordering::Relaxed);
     }

@@ -10,7 +10,9 @@ use core::ptr::NonNull;
 use super::heap::LEAST_BYTES;
 use super::layout::{BYTE_ORDER, Header, LAYOUT_VERSION, LINE, MAGIC};
 use super::os::{Errno, File, Mapping, SystemPath, boot_id, effective_user, link, random, unlink};
+use super::presence::Presence;
 use super::problem::{Fault, SegmentReason};
+use super::workers::{Table, Worker};
 use super::{FileOptions, header_check};
 use crate::buffer::Buffer;
 use crate::clock;
@@ -44,6 +46,8 @@ const COPYING: &[(u32, &str)] = &[(0x9123_683E, "btrfs"), (0x2FC1_2FC1, "ZFS"), 
 /// A file that is mapped.
 pub(crate) struct SharedFile {
     mapping: Mapping,
+    /// This process among those that use the file. Dropped before `file`.
+    presence: Presence,
     file: File,
     path: SystemPath,
     /// Bytes that this process has seen to be in the file. Only grows.
@@ -149,6 +153,32 @@ impl SharedFile {
                 self.retry_ms.store(now_ms.saturating_add(RETRY_MS), Ordering::Relaxed);
             }
         }
+    }
+
+    /// This process as a worker, if it is one.
+    #[inline]
+    pub(crate) fn worker(&self) -> Option<Worker> {
+        self.presence.worker()
+    }
+
+    /// This process as a worker, which it becomes on need.
+    pub(crate) fn become_worker<'a>(&self, wall_ms: u64, table: impl FnOnce() -> Option<Table<'a>>) -> Option<Worker> {
+        self.presence.become_worker(&self.file, &self.path, wall_ms, table)
+    }
+
+    /// Lets one thread of this process at a time do something.
+    pub(crate) fn alone_as_worker(&self, what: impl FnOnce()) {
+        self.presence.alone(what);
+    }
+
+    /// Whether a process holds the lock of a worker's slot.
+    pub(crate) fn has_locked(&self, slot: usize) -> bool {
+        self.presence.has_locked(&self.file, &self.path, slot)
+    }
+
+    /// Whether the process in a slot has ended all the same.
+    pub(crate) fn is_gone(&self, table: Table<'_>, slot: usize) -> bool {
+        self.presence.is_gone(table, slot)
     }
 
     /// Why the file could not grow, if it could not.
@@ -368,6 +398,7 @@ impl SharedFile {
     fn new(mapping: Mapping, file: File, path: SystemPath, present: u64) -> SharedFile {
         SharedFile {
             mapping,
+            presence: Presence::begin(&file),
             file,
             path,
             present: AtomicU64::new(present),

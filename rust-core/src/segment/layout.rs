@@ -53,7 +53,9 @@ pub(crate) struct Header {
 
     /// The greatest stamp given, in Unix milliseconds.
     pub(crate) greatest_stamp_ms: AtomicU64,
-    pub(crate) spare_line: [AtomicU64; 7],
+    pub(crate) spare_line: [AtomicU64; 6],
+    /// Offset of the table of workers in lines, zero while there is none. Published by SYNC(block-publish).
+    pub(crate) workers: AtomicU64,
 
     /// Zero, or the time at which the scraper table was locked.
     pub(crate) scraper_lock: AtomicU64,
@@ -157,8 +159,6 @@ pub(crate) const HISTOGRAM_COUNTS_AT: usize = 1;
 pub(crate) const COUNTER_WHOLE_AT: usize = 0;
 pub(crate) const COUNTER_FRACTION_AT: usize = 1;
 pub(crate) const COUNTER_CELLS: usize = 3;
-/// Words of a gauge.
-pub(crate) const GAUGE_CELLS: usize = 1;
 
 const _: () = {
     assert!(size_of::<Window>() == LINE);

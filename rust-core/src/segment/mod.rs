@@ -4,16 +4,22 @@
 
 #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
 pub(crate) mod copy;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod descriptors;
 #[cfg_attr(not(all(target_os = "linux", not(miri))), path = "no_file.rs")]
 mod file;
+pub(crate) mod gauge_cells;
 mod heap;
 pub(crate) mod layout;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod os;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod presence;
 pub(crate) mod problem;
 pub(crate) mod publish;
 mod record;
 pub(crate) mod stripes;
+pub(crate) mod workers;
 
 use core::ptr::NonNull;
 

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use super::FileOptions;
 use super::layout::Header;
 use super::problem::{Fault, SegmentReason};
+use super::workers::{Table, Worker};
 
 /// A file that is mapped.
 pub(crate) enum SharedFile {}
@@ -28,6 +29,30 @@ impl SharedFile {
     }
 
     pub(crate) fn make_room(&self, _header: &Header, _bytes: u64) {
+        match *self {}
+    }
+
+    pub(crate) fn worker(&self) -> Option<Worker> {
+        match *self {}
+    }
+
+    pub(crate) fn become_worker<'a>(
+        &self,
+        _wall_ms: u64,
+        _table: impl FnOnce() -> Option<Table<'a>>,
+    ) -> Option<Worker> {
+        match *self {}
+    }
+
+    pub(crate) fn alone_as_worker(&self, _what: impl FnOnce()) {
+        match *self {}
+    }
+
+    pub(crate) fn has_locked(&self, _slot: usize) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn is_gone(&self, _table: Table<'_>, _slot: usize) -> bool {
         match *self {}
     }
 

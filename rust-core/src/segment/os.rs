@@ -17,6 +17,7 @@ pub(crate) struct Errno(pub(crate) i32);
 impl Errno {
     pub(crate) const MISSING: Errno = Errno(libc::ENOENT);
     pub(crate) const EXISTS: Errno = Errno(libc::EEXIST);
+    const MISSING_PROCESS: Errno = Errno(libc::ESRCH);
 
     fn last() -> Errno {
         // SAFETY: the call has no preconditions.
@@ -96,8 +97,8 @@ impl SystemPath {
 /// Tells a file from every other one of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
+    pub(super) device: u64,
+    pub(super) inode: u64,
 }
 
 /// What the system says about a file.
@@ -144,20 +145,93 @@ pub(crate) struct File {
     id: FileId,
 }
 
+/// Who else may have the lock of a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockKind {
+    /// Nobody.
+    Alone,
+    /// All that want it so.
+    Together,
+}
+
 impl File {
     /// Opens a file for reading and writing. A symbolic link is not followed; a pipe or a terminal is not waited for.
     pub(crate) fn open(path: &SystemPath) -> Result<File, Errno> {
-        File::open_with(path, libc::O_RDWR, 0)
+        File::open_with(path.c_str(), libc::O_RDWR | libc::O_NOFOLLOW, 0)
     }
 
     /// Makes a file that was not there.
     pub(crate) fn create(path: &SystemPath) -> Result<File, Errno> {
-        File::open_with(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, 0o600)
+        File::open_with(path.c_str(), libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW, 0o600)
     }
 
-    fn open_with(path: &SystemPath, flags: libc::c_int, mode: libc::c_uint) -> Result<File, Errno> {
-        let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let path = path.c_str().as_ptr();
+    /// The same file once more, as an open file of its own: a child of fork shares those of its parent, with their locks.
+    /// Needs no memory, so that it can be called in a child of fork.
+    pub(crate) fn open_own(&self) -> Result<File, Errno> {
+        let mut path = *b"/proc/self/fd/__________\0";
+        let mut rest = self.fd.unsigned_abs();
+        let mut digits = [0_u8; 10];
+        let mut used = 0_usize;
+        for digit in &mut digits {
+            *digit = b'0'.wrapping_add((rest % 10) as u8);
+            rest /= 10;
+            used = used.wrapping_add(1);
+            if rest == 0 {
+                break;
+            }
+        }
+        for (to, from) in path.iter_mut().skip(14).zip(digits.iter().take(used).rev().chain(&[0])) {
+            *to = *from;
+        }
+        let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+        // The name is a link, which is to be followed.
+        File::open_with(path, libc::O_RDWR, 0)
+            .and_then(|own| if own.id == self.id { Ok(own) } else { Err(Errno::MISSING) })
+    }
+
+    /// The descriptor's number and the file, to be remembered outside of this value.
+    pub(super) fn into_parts(self) -> (i32, FileId) {
+        let parts = (self.fd, self.id);
+        core::mem::forget(self);
+        parts
+    }
+
+    /// The number of the descriptor.
+    pub(super) fn number(&self) -> i32 {
+        self.fd
+    }
+
+    /// What `into_parts` or `number` gave. It may have been closed meanwhile, as every use finds out; dropping it closes it.
+    pub(super) fn of_parts(fd: i32, id: FileId) -> File {
+        File { fd, id }
+    }
+
+    /// Takes the lock of one byte until this open file is closed everywhere. False if another one has it. Never waits.
+    pub(crate) fn lock(&self, byte: u64, kind: LockKind) -> Result<bool, Errno> {
+        if self.status().is_none() {
+            return Err(Errno(libc::EBADF));
+        }
+        let kind = match kind {
+            LockKind::Alone => libc::F_WRLCK,
+            LockKind::Together => libc::F_RDLCK,
+        };
+        match lock_call(self.fd, libc::F_OFD_SETLK, kind, byte, 1) {
+            Ok(_) => Ok(true),
+            Err(Errno(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives back what `lock` took.
+    pub(crate) fn unlock(&self, byte: u64) {
+        if self.status().is_some() {
+            let _ = lock_call(self.fd, libc::F_OFD_SETLK, libc::F_UNLCK, byte, 1);
+        }
+    }
+
+    fn open_with(path: &CStr, flags: libc::c_int, mode: libc::c_uint) -> Result<File, Errno> {
+        let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let path = path.as_ptr();
         // SAFETY: `path` is a C string.
         let mut fd = retried(|| i64::from(unsafe { libc::open(path, flags, mode) }))? as libc::c_int;
         if fd <= 2 {
@@ -251,6 +325,48 @@ fn close(fd: libc::c_int) {
     unsafe { libc::close(fd) };
 }
 
+#[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, reason = "the types differ between targets")]
+fn lock_call(fd: i32, command: i32, kind: i32, from: u64, bytes: u64) -> Result<i32, Errno> {
+    // SAFETY: all zeros are a valid `flock`; the process id in it has to be zero for the locks of open files.
+    let mut lock: libc::flock = unsafe { core::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = from as libc::off_t;
+    lock.l_len = bytes as libc::off_t;
+    let place = &raw mut lock;
+    // SAFETY: `place` is a valid place for the question and the answer. Nothing else changes than locks of this open file.
+    retried(|| unsafe { libc::syscall(libc::SYS_fcntl, fd, command, place) } as i64)?;
+    Ok(i32::from(lock.l_type))
+}
+
+/// Whether another open file than this descriptor's has the lock of one of these bytes. The right to read is enough. Nothing
+/// where the system cannot tell.
+pub(crate) fn is_locked(fd: i32, from: u64, bytes: u64) -> Option<bool> {
+    lock_call(fd, libc::F_OFD_GETLK, libc::F_WRLCK, from, bytes).ok().map(|kind| kind != libc::F_UNLCK)
+}
+
+/// Has this called in every child that is forked from now on, before anything else of it runs. Not for children that other
+/// ways than `fork` make.
+pub(crate) fn call_in_children(handler: unsafe extern "C" fn()) {
+    // SAFETY: the handler stays, as this library does.
+    let _ = unsafe { libc::pthread_atfork(None, None, Some(handler)) };
+}
+
+/// The id of this process, and the number of the namespace that it is an id in; zero where that is hidden.
+pub(crate) fn own_pid() -> (u64, u64) {
+    // SAFETY: the call has no preconditions.
+    let pid = u64::from(unsafe { libc::getpid() }.unsigned_abs());
+    let namespace = File::open_with(c"/proc/self/ns/pid", libc::O_RDONLY, 0);
+    (pid, namespace.map_or(0, |file| file.id.inode))
+}
+
+/// Whether this process' namespace has no process of this id.
+pub(crate) fn has_no_process(pid: u64) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: signal zero only asks.
+    pid > 0 && unsafe { libc::kill(pid, 0) } != 0 && Errno::last() == Errno::MISSING_PROCESS
+}
+
 fn file_size_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid place for the answer.
@@ -293,7 +409,7 @@ pub(crate) fn random() -> u64 {
 pub(crate) fn boot_id() -> [u64; 2] {
     let read = || {
         let path = SystemPath::new(&["/proc/sys/kernel/random/boot_id"])?;
-        let file = File::open_with(&path, libc::O_RDONLY, 0).ok()?;
+        let file = File::open_with(path.c_str(), libc::O_RDONLY | libc::O_NOFOLLOW, 0).ok()?;
         let mut text = [0_u8; 36];
         let got = file.read_start(&mut text).ok()?;
         (got == text.len()).then_some(text)

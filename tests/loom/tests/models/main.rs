@@ -10,6 +10,7 @@ mod sets {
 
 mod against_two;
 mod check;
+mod gauge;
 mod records;
 mod ring;
 mod slot;

@@ -5,6 +5,7 @@ mod one_slot;
 mod record_list;
 mod striped_cells;
 mod two_scrapers;
+mod worker_cells;
 mod world;
 
 use self::world::{Answer, RIGHT, Rules, World, judge};
@@ -17,6 +18,9 @@ pub(crate) use self::striped_cells::{known_relaxed, made_twice, striped, stripes
 pub(crate) use self::two_scrapers::{
     closed_cells_first, closed_counted_late, closed_under_writer, head, head_explicit, head_tied, published_late,
     reverse_order, second_of_window, stopped_writer, third_of_window,
+};
+pub(crate) use self::worker_cells::{
+    asked_once, block_made_twice, cell_taken, locked_first, set_beside_adds, slot_claimed, taken_by_two,
 };
 
 /// A winner against two scrapes.

@@ -33,6 +33,10 @@ pub(crate) mod atomic {
             self.touch().store(value, order);
         }
 
+        pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.touch().swap(value, order)
+        }
+
         pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
             self.touch().fetch_add(value, order)
         }

@@ -76,6 +76,11 @@ impl AtomicU64 {
         }
     }
 
+    pub(crate) fn swap(&self, value: u64, _: Ordering) -> u64 {
+        step();
+        if is_dead() { 0 } else { self.0.swap(value, Ordering::SeqCst) }
+    }
+
     pub(crate) fn fetch_add(&self, value: u64, _: Ordering) -> u64 {
         step();
         if is_dead() { 0 } else { self.0.fetch_add(value, Ordering::SeqCst) }
