@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 		programInEnvironment()
 		os.Exit(0)
 	}
+	if os.Getenv(workerRole) != "" {
+		programOfWorker()
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -54,7 +54,7 @@ func NewGaugeVec(o GaugeOpts, labelNames []string) (*GaugeVec, error) {
 		if failure != nil {
 			return nil, capi.View{}, of(failure)
 		}
-		return &Gauge{series: segment.Gauge{Series: f.series(view)}, registry: f.registry}, view, nil
+		return &Gauge{series: segment.Gauge{Series: f.series(view), Adder: handle.Series()}, registry: f.registry}, view, nil
 	}
 	return v, nil
 }

@@ -3,8 +3,10 @@ package spanpin
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -145,4 +147,82 @@ func TestTheEnvironmentNamesASegment(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("%v", err)
 	}
+}
+
+func gaugeIn(t *testing.T, r *Registry) (g *Gauge, shows func(want float64, line string)) {
+	t.Helper()
+	g = MustNewGauge(GaugeOpts{Registry: r, Name: "g"})
+	return g, func(want float64, line string) {
+		t.Helper()
+		if page := pageOf(t, r); g.Value() != want || !strings.Contains(page, "\ng "+line+"\n") {
+			t.Errorf("value is %v, want %v and %q in:\n%s", g.Value(), want, line, page)
+		}
+	}
+}
+
+func TestOneProcessSeesAGaugeAsAnyOther(t *testing.T) {
+	shared := openSegment(t, Options{Segment: filepath.Join(segmentFolder(t), "a")})
+	for _, r := range []*Registry{shared, openSegment(t, Options{})} {
+		g, shows := gaugeIn(t, r)
+		shows(0, "0.0")
+		g.Add(2)
+		g.Dec()
+		g.Sub(0.5)
+		shows(0.5, "0.5")
+		g.Set(5)
+		shows(5, "5.0")
+		g.Inc()
+		shows(6, "6.0")
+	}
+}
+
+// workerRole makes the test binary a worker on the segment of this path.
+const workerRole = "SPANPIN_TEST_WORKER"
+
+// programOfWorker adds to a gauge, says so, and lives until it is killed.
+func programOfWorker() {
+	r, err := New(Options{Segment: os.Getenv(workerRole)})
+	if err != nil {
+		panic(err)
+	}
+	g := MustNewGauge(GaugeOpts{Registry: r, Name: "g"})
+	for range 10 {
+		g.Inc()
+	}
+	os.Stdout.WriteString("!")
+	io.Copy(io.Discard, os.Stdin)
+}
+
+func TestAKilledWorkerDropsOutOfAGauge(t *testing.T) {
+	path := filepath.Join(segmentFolder(t), "a")
+	r := openSegment(t, Options{Segment: path})
+	g, shows := gaugeIn(t, r)
+	g.Inc()
+	g.Inc()
+	other := openSegment(t, Options{Segment: path})
+	MustNewGauge(GaugeOpts{Registry: other, Name: "g"}).Add(100)
+	shows(102, "102.0")
+	// Twice: the second one finds the slot and the cell of the first.
+	for range 2 {
+		words := append(strings.Fields(os.Getenv(emulator)), os.Args[0])
+		worker := exec.Command(words[0], words[1:]...)
+		worker.Env = append(os.Environ(), workerRole+"="+path)
+		in, errIn := worker.StdinPipe()
+		out, errOut := worker.StdoutPipe()
+		if err := errors.Join(errIn, errOut, worker.Start()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		shows(112, "112.0")
+		if err := worker.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = worker.Wait()
+		_ = in.Close()
+		shows(102, "102.0")
+	}
+	g.Sub(2)
+	shows(100, "100.0")
 }

@@ -555,3 +555,20 @@ impl spanpin_stripes {
         })
     }
 }
+
+/// What one process adds to a gauge: two words, a generation and behind it the sum (double). Valid as long as the registry.
+#[repr(C)]
+pub struct spanpin_worker_cell {
+    /// The first of the two words.
+    pub(crate) cell: *mut c_void,
+    /// The cell is this process' own while its first word holds this.
+    pub(crate) generation: u64,
+}
+
+impl spanpin_worker_cell {
+    /// The cell of this process in a gauge, if there is one to be had.
+    pub(crate) fn of(series: &Series) -> Option<Self> {
+        let found = series.gauge_cell()?;
+        Some(Self { cell: found.cell.cast_mut(), generation: found.generation })
+    }
+}

@@ -4,6 +4,7 @@ use spanpin::Kind;
 
 use crate::boundary::{
     Array, Out, done, handle, place, spanpin_error, spanpin_family, spanpin_gauge, spanpin_series_view, spanpin_str,
+    spanpin_worker_cell,
 };
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
@@ -55,6 +56,31 @@ pub extern "C" fn spanpin_gauge_add(gauge: Option<&spanpin_gauge>, amount: f64) 
         }
         None => SPANPIN_STATUS_NULL_POINTER,
     }
+}
+
+/// The gauge's value. In a segment in a file, while nothing but adding has been done: the sum of what the living processes
+/// added, which asks the system about each of them. Threads: any, without a lock. Allocates: never. Returns:
+/// SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_gauge_value(gauge: Option<&spanpin_gauge>, out: Out<'_, f64>) -> spanpin_status {
+    let value = || {
+        let out = place(out, "out")?;
+        out.write(handle(gauge, "gauge")?.core.value());
+        Ok(())
+    };
+    done(value(), None)
+}
+
+/// Where this process adds to the gauge, for languages that count without a call. Such a caller sets a gauge by a store to
+/// the value word, then, unless the mode word holds SPANPIN_LAYOUT_GAUGE_MODE_SHARED, one of that number to the mode word. It
+/// adds to the value word while the mode word holds that number; else to the second word of this cell while its first
+/// word holds `generation`; else by spanpin_gauge_add, whereupon it may ask again. Threads: any. Allocates: in the segment
+/// only. Returns: 1 if `*out` was written; 0 if there is no such cell, or for NULL. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_gauge_cell(gauge: Option<&spanpin_gauge>, out: Out<'_, spanpin_worker_cell>) -> i32 {
+    let (Some(gauge), Some(out)) = (gauge, out) else { return 0 };
+    let found = spanpin_worker_cell::of(&gauge.core);
+    found.map(|cell| out.write(cell)).is_some().into()
 }
 
 /// Where the gauge's words lie, for languages that count without a call. Threads: any. Allocates: never.

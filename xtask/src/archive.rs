@@ -143,7 +143,8 @@ fn shared(archive: &Path, folder: &Path) -> Result<()> {
     project::write(&map, b"{ global: spanpin_*; local: *; };\n")?;
     let library = folder.join("libspanpin.so.0");
     let mut link = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    link.args(["-shared", "-nostartfiles", "-Wl,-soname,libspanpin.so.0", "-Wl,--gc-sections", "-Wl,-z,defs"]);
+    // With the start files of the compiler: they take the handler of forks out when the library is unloaded.
+    link.args(["-shared", "-Wl,-soname,libspanpin.so.0", "-Wl,--gc-sections", "-Wl,-z,defs"]);
     link.args(["-Wl,-z,relro,-z,now", "-Wl,--build-id=none"]);
     link.arg(format!("-Wl,--version-script={}", map.display()));
     link.arg("-Wl,--whole-archive").arg(archive).arg("-Wl,--no-whole-archive");

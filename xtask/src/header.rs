@@ -90,8 +90,9 @@ fn polish(raw: &str) -> Result<String> {
 }
 
 /// How the names that cbindgen gives to `Out<*mut T>`, `Out<T>` and `Array<T>` are spelled in C. The longer ones first.
-const ALIASES: [(&str, &str, &str); 5] = [
+const ALIASES: [(&str, &str, &str); 6] = [
     ("Out_____", "", " **"),
+    ("Out_f64", "double", " *"),
     ("Out_", "", " *"),
     ("Array_c_char", "const char", " *"),
     ("Array_f64", "const double", " *"),

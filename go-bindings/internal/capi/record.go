@@ -83,6 +83,28 @@ func (s Series) Stripes(wish uint32) (cells unsafe.Pointer, bytes uintptr, salt 
 	return found.cells, uintptr(found.stripe_bytes), uint64(found.salt)
 }
 
+// GaugeSeries is a gauge by its number, for what its process does with it by a
+// call.
+type GaugeSeries struct{ number C.uintptr_t }
+
+// Series is the gauge as a series.
+func (g Gauge) Series() GaugeSeries {
+	return GaugeSeries{C.uintptr_t(uintptr(unsafe.Pointer(g.p)))}
+}
+
+// Add adds v.
+func (g GaugeSeries) Add(v float64) { C.spanpin_go_gauge_add(g.number, C.double(v)) }
+
+// Value is the value.
+func (g GaugeSeries) Value() float64 { return float64(C.spanpin_go_gauge_value(g.number)) }
+
+// Cell is where this process adds, and the generation that its first word holds;
+// nil if it has no cell of its own.
+func (g GaugeSeries) Cell() (cell unsafe.Pointer, generation uint64) {
+	found := C.spanpin_go_gauge_cell(g.number)
+	return found.cell, uint64(found.generation)
+}
+
 // Turn closes the open window if it is due by time, and brings the bands of
 // adaptive sampling up to date.
 func (s Series) Turn() { C.spanpin_go_turn(s.number, s.counter) }

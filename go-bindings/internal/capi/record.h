@@ -114,6 +114,22 @@ static inline spanpin_stripes spanpin_go_stripes(uintptr_t series, uint32_t coun
     return found;
 }
 
+static inline spanpin_worker_cell spanpin_go_gauge_cell(uintptr_t gauge) {
+    spanpin_worker_cell found = {NULL, 0};
+    spanpin_gauge_cell((const spanpin_gauge *)gauge, &found);
+    return found;
+}
+
+static inline void spanpin_go_gauge_add(uintptr_t gauge, double amount) {
+    spanpin_gauge_add((const spanpin_gauge *)gauge, amount);
+}
+
+static inline double spanpin_go_gauge_value(uintptr_t gauge) {
+    double value = 0;
+    spanpin_gauge_value((const spanpin_gauge *)gauge, &value);
+    return value;
+}
+
 static inline void spanpin_go_turn(uintptr_t series, uint32_t counter) {
     if (counter) {
         spanpin_counter_turn((const spanpin_counter *)series);

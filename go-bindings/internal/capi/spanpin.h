@@ -336,6 +336,14 @@ typedef struct spanpin_stripes {
   uint64_t salt;
 } spanpin_stripes;
 
+// What one process adds to a gauge: two words, a generation and behind it the sum (double). Valid as long as the registry.
+typedef struct spanpin_worker_cell {
+  // The first of the two words.
+  void *cell;
+  // The cell is this process' own while its first word holds this.
+  uint64_t generation;
+} spanpin_worker_cell;
+
 // What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
 // Exemplars are shown once to each scraper, so tell them apart: with a name of your own in scraper, or by the last
 // four fields, from the HTTP request.
@@ -803,6 +811,20 @@ spanpin_status spanpin_gauge_set(const spanpin_gauge *gauge, double value);
 // it is set again. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
 // (gauge). Since: 0.1.
 spanpin_status spanpin_gauge_add(const spanpin_gauge *gauge, double amount);
+
+// The gauge's value. In a segment in a file, while nothing but adding has been done: the sum of what the living processes
+// added, which asks the system about each of them. Threads: any, without a lock. Allocates: never. Returns:
+// SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
+spanpin_status spanpin_gauge_value(const spanpin_gauge *gauge,
+                                   double *out);
+
+// Where this process adds to the gauge, for languages that count without a call. Such a caller sets a gauge by a store to
+// the value word, then, unless the mode word holds SPANPIN_LAYOUT_GAUGE_MODE_SHARED, one of that number to the mode word. It
+// adds to the value word while the mode word holds that number; else to the second word of this cell while its first
+// word holds generation; else by spanpin_gauge_add, whereupon it may ask again. Threads: any. Allocates: in the segment
+// only. Returns: 1 if *out was written; 0 if there is no such cell, or for NULL. Since: 0.1.
+int32_t spanpin_gauge_cell(const spanpin_gauge *gauge,
+                           spanpin_worker_cell *out);
 
 // Where the gauge's words lie, for languages that count without a call. Threads: any. Allocates: never.
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.

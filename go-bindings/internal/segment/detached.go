@@ -9,7 +9,7 @@ import (
 // no exemplars.
 func NewDetached(buckets int) Series {
 	header := make([]uint64, HeaderTallies/8+32)
-	cells := make([]uint64, max(HistogramBuckets/8+buckets, CounterFractions/8+1))
+	cells := make([]uint64, max(HistogramBuckets/8+buckets, CounterFractions/8+1, GaugeAdded/8+1))
 	gates := make([]uint64, buckets*GateSize/8)
 	return Series{
 		Header: unsafe.Pointer(unsafe.SliceData(header)),

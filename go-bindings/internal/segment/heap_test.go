@@ -16,7 +16,7 @@ type heap struct{ header, cells, gates []uint64 }
 func newHeap(buckets int) *heap {
 	h := &heap{
 		header: make([]uint64, 1024),
-		cells:  make([]uint64, buckets+3),
+		cells:  make([]uint64, max(buckets+3, 8)),
 		gates:  make([]uint64, 2*buckets),
 	}
 	h.header[HeaderEpoch/8] = 1

@@ -253,27 +253,3 @@ func (c *Counter) probe(cell *uint64, after uint64) {
 func (c *Counter) Value() float64 {
 	return float64(c.count(CounterWhole)) + c.float(CounterFraction)
 }
-
-// Gauge is a Series without exemplars.
-type Gauge struct{ Series }
-
-// Set stores v.
-func (g *Gauge) Set(v float64) {
-	atomic.StoreUint64(word(g.Cells, GaugeValue), math.Float64bits(v))
-	if g.Overflow {
-		g.Tally(TallyOverflow)
-	}
-}
-
-// Add adds v.
-func (g *Gauge) Add(v float64) {
-	addFloat(word(g.Cells, GaugeValue), v)
-	if g.Overflow {
-		g.Tally(TallyOverflow)
-	}
-}
-
-// Value is the value of the gauge.
-func (g *Gauge) Value() float64 {
-	return math.Float64frombits(atomic.LoadUint64(word(g.Cells, GaugeValue)))
-}
