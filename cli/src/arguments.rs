@@ -11,7 +11,7 @@ use lexopt::prelude::{Long, Short, Value};
 pub const USAGE: &str = "\
 spanpin looks into segment files, without writing to them.
 
-  spanpin inspect SEGMENT [--json]            families, series, counts, rings, slots, free space
+  spanpin inspect SEGMENT [--json]            families, series, counts, rings, slots, workers, free space
   spanpin dump SEGMENT                        OpenMetrics to the standard output
   spanpin dump SEGMENT --textfile DIR         text 0.0.4 to DIR/NAME.prom, for a textfile collector; no exemplars
   spanpin serve SEGMENT... [--listen ADDRESS] a scrape endpoint, 127.0.0.1:9464 unless told otherwise

@@ -1,9 +1,10 @@
 //! `spanpin inspect`: what is in a segment.
 
 use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use spanpin::{FamilyFacts, Look, SegmentCopy, SegmentFacts};
+use spanpin::{FamilyFacts, Look, SegmentCopy, SegmentFacts, WorkerFacts};
 
 use crate::arguments::{Limits, Segment};
 
@@ -25,6 +26,8 @@ pub fn inspect(segment: &Segment, as_json: bool, limits: &Limits) -> Result<Stri
 
 fn as_value(path: &str, facts: &SegmentFacts, families: &[FamilyFacts]) -> Value {
     let (scrapers, scraper_slots) = facts.scrapers;
+    let (workers, worker_slots) = &facts.workers;
+    let workers: Vec<Value> = workers.iter().map(worker_value).collect();
     let all: Vec<Value> = families.iter().map(family_value).collect();
     json!({
         "path": path,
@@ -41,7 +44,18 @@ fn as_value(path: &str, facts: &SegmentFacts, families: &[FamilyFacts]) -> Value
         "window_age_ms": facts.window_age_ms,
         "at_rest": facts.at_rest,
         "scrapers": { "used": scrapers, "slots": scraper_slots },
+        "workers": { "slots": worker_slots, "ever": workers },
         "families": all,
+    })
+}
+
+fn worker_value(worker: &WorkerFacts) -> Value {
+    json!({
+        "slot": worker.slot,
+        "pid": worker.pid,
+        "pid_namespace": worker.pid_namespace,
+        "since_ms": worker.since_ms,
+        "alive": worker.alive,
     })
 }
 
@@ -82,6 +96,13 @@ fn as_text(path: &str, facts: &SegmentFacts, families: &[FamilyFacts]) -> String
     );
     let _ = writeln!(out, "window     {}, {age}; {state}", facts.window);
     let _ = writeln!(out, "scrapers   {scrapers} of {scraper_slots}");
+    let (workers, worker_slots) = &facts.workers;
+    let alive = workers.iter().filter(|worker| worker.alive).count();
+    let _ = writeln!(out, "workers    {alive} alive, {} dead, of {worker_slots}", workers.len().saturating_sub(alive));
+    for WorkerFacts { slot, pid, since_ms, alive, .. } in workers {
+        let state = if *alive { "alive" } else { "dead" };
+        let _ = writeln!(out, "  slot {slot:<4} pid {pid}, since {} s, {state}", seconds_since(*since_ms));
+    }
     let _ = writeln!(out, "families   {}", families.len());
     for family in families {
         let _ = write!(out, "\n{} {}", family.kind.as_str(), plain(&family.name));
@@ -109,6 +130,11 @@ fn as_text(path: &str, facts: &SegmentFacts, families: &[FamilyFacts]) -> String
         }
     }
     out
+}
+
+fn seconds_since(unix_ms: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().saturating_sub(unix_ms / 1000)
 }
 
 /// Without characters that would steer a terminal: whoever wrote the file chose the text.

@@ -62,6 +62,7 @@ fn main() {
     if std::env::args().nth(2).as_deref() == Some("live") {
         let live = attach(folder, "live.spanpin");
         let counts = live.histogram("n", "").bounds(&[0.5]).register().unwrap().with(&[]).unwrap();
+        live.gauge("busy", "").register().unwrap().with(&[]).unwrap().inc();
         println!("ready");
         // The n-th observation has the value n.
         for n in 1_u64.. {

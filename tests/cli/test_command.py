@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -29,9 +30,34 @@ def test_inspect_tells_the_same_as_text_and_as_json(programs, segments):
     assert (jobs["labels"], jobs["bounds"], jobs["unit"]) == (["kind"], [1.0, 5.0], "seconds")
     assert (families["items"]["kind"], families["items"]["total"]) == ("counter", 1.0)
     assert families["level"]["total"] is None
+    assert told["workers"]["slots"] == 256
+    assert [(worker["slot"], worker["alive"]) for worker in told["workers"]["ever"]] == [(0, False)]
     text = run(programs, "inspect", segments / "first.spanpin").stdout
     for part in ["histogram job_seconds{kind}", "series   2", "rings    1 of 11 slots, 1 exemplars", f"{told['free_bytes']} free"]:
         assert part in text
+
+
+def test_workers_live_until_they_are_killed(programs, folder):
+    path = folder / "live.spanpin"
+    writer = subprocess.Popen([programs.segments, str(folder), "live"], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
+        told = json.loads(run(programs, "inspect", "--json", path).stdout)
+        [worker] = told["workers"]["ever"]
+        assert (worker["slot"], worker["pid"], worker["alive"], told["at_rest"]) == (0, writer.pid, True, False)
+        assert abs(worker["since_ms"] / 1000 - time.time()) < 600
+        text = run(programs, "inspect", path).stdout
+        assert f"workers    1 alive, 0 dead, of 256\n  slot 0    pid {writer.pid}, since " in text and "; in use" in text
+        assert samples(parse_openmetrics(run(programs, "dump", path).stdout))[("busy",)].value == 1
+    finally:
+        writer.kill()
+        writer.wait()
+    told = json.loads(run(programs, "inspect", "--json", path).stdout)
+    assert ([worker["alive"] for worker in told["workers"]["ever"]], told["at_rest"]) == ([False], True)
+    assert "workers    0 alive, 1 dead, of 256\n" in run(programs, "inspect", path).stdout
+    found = samples(parse_openmetrics(run(programs, "dump", path).stdout))
+    assert found[("busy",)].value == 0
+    assert found[("n_count",)].value > 0
 
 
 def test_dump_is_openmetrics_with_exemplars(programs, segments):

@@ -56,8 +56,7 @@ const EXEMPLAR_TEXT: u64 = 1024;
 pub enum Look {
     /// All there is: for somebody who looks once.
     Once,
-    /// What is finished: an open window is shown when it is over, or no process uses the segment any more. For scrapers,
-    /// which come again.
+    /// What is finished: an open window is shown when it is over. For scrapers, which come again.
     Finished,
 }
 
@@ -579,7 +578,8 @@ fn stop_time(core: &Core, facts: &SegmentFacts, look: Look) {
     let window = &core.header.window;
     let now_ms = if facts.at_rest { window.opened_ms.load(Ordering::Relaxed) } else { core.clock.mono_ms() };
     core.clock.set(core.clock.wall_ms(), now_ms);
-    if facts.at_rest || is_over(facts.window_age_ms) || look == Look::Once {
+    // One that nobody uses may be used again while its window is open.
+    if is_over(facts.window_age_ms) || look == Look::Once {
         // Closed in the copy only. Whoever writes next closes it in the file.
         window.epoch.store(facts.window.saturating_add(1), Ordering::Relaxed);
     }
