@@ -24,6 +24,8 @@ EACH = 2_000
 HANGS_AFTER = 30
 
 # At import time, as in a service: a spawned process registers them anew.
+BUSY = spanpin.Gauge("busy_workers", "Workers at work.")
+LEVEL = spanpin.Gauge("level", "What was set last.")
 JOBS = spanpin.Counter("jobs_total", "Jobs done.", ["kind"])
 SECONDS = spanpin.Histogram("job_seconds", "Time of a job.", ["worker"], unit="seconds")
 
@@ -148,8 +150,36 @@ def alone() -> None:
     print(json.dumps({"statuses": statuses, "page": page()}))
 
 
+def gauges() -> None:
+    """What a worker added to a gauge goes when it is killed; what it set stays."""
+    BUSY.inc()
+    LEVEL.inc(2)
+    told, tell = os.pipe()
+    seen = [BUSY.get(), LEVEL.get()]
+
+    def in_child() -> int:
+        BUSY.inc(10)
+        LEVEL.set(5)
+        LEVEL.inc()
+        os.write(tell, b"!")
+        signal.pause()
+        return 1
+
+    for _ in range(2):
+        pid = child(in_child)
+        os.read(told, 1)
+        seen += [BUSY.get(), LEVEL.get()]
+        os.kill(pid, signal.SIGKILL)
+        assert status_of(pid) == -signal.SIGKILL
+        seen += [BUSY.get(), LEVEL.get()]
+    BUSY.dec()
+    LEVEL.dec()
+    print(json.dumps({"seen": [*seen, BUSY.get(), LEVEL.get()], "page": page()}))
+
+
 if __name__ == "__main__":
     programs = {
+        "gauges": gauges,
         "started_by": started_by,
         "threaded": threaded,
         "in_registration": in_registration,

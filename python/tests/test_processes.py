@@ -67,6 +67,14 @@ def test_workers_of_multiprocessing(method: str, segment: str) -> None:
         assert shown == {(str(n), n + 1) for n in range(processes.WORKERS)}
 
 
+def test_gauges_are_those_of_the_living_workers(segment: str) -> None:
+    answer, errors = run("gauges", segment=segment)
+    assert errors == ""
+    assert answer["seen"] == [1, 2, *[11, 6, 1, 6] * 2, 0, 5]
+    shown = {name: [s.value for s in samples(answer["page"], name)] for name in ("busy_workers", "level")}
+    assert shown == {"busy_workers": [0], "level": [5]}
+
+
 def test_children_of_a_threaded_parent(segment: str) -> None:
     answer, errors = run("threaded", segment=segment)
     assert errors == ""

@@ -254,7 +254,7 @@ impl Core {
     /// Makes this process one of the workers of a segment in a file, which a child of fork is not yet: for those who look
     /// which there are, and so that adding to a gauge finds it done.
     pub(crate) fn be_worker(&self) {
-        if self.segment.has_workers() && self.segment.worker().is_none() {
+        if self.segment.wants_worker() {
             self.segment.become_worker(true, self.clock.wall_ms());
         }
     }

@@ -221,6 +221,26 @@ fn a_child_without_fork_handlers_does_not_keep_its_parent_alive() {
     end.tell();
 }
 
+/// As a daemon does, which closes all that it does not know.
+#[test]
+fn a_worker_that_loses_its_descriptors_gets_another_slot() {
+    let place = Place::in_memory();
+    let path = place.path("a");
+    let registry = attach(&path);
+    let busy = gauge(&registry, "busy");
+    let child = fork_off(|| {
+        busy.add(1.0);
+        // SAFETY: of this child alone, which uses none of them but those that the segment has.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) }, 0);
+        busy.add(2.0);
+        let lost = busy.get();
+        scrape(&registry);
+        busy.add(4.0);
+        lost == 0.0 && busy.get() == 4.0
+    });
+    assert_eq!(wait_for(child), 0);
+}
+
 #[test]
 fn threads_that_add_first_at_once_lose_nothing() {
     for _ in 0..200 {

@@ -91,6 +91,11 @@ impl Own {
         Some(Own(entry))
     }
 
+    /// Whether this process has one, which it may have lost: a daemon closes what it did not open.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.own().is_some()
+    }
+
     /// The open file that this process has alone, opened on need: by what the process has open, or by its name. One
     /// thread at a time.
     pub(super) fn file(&self, shared: &File, path: &SystemPath) -> Option<ManuallyDrop<File>> {

@@ -161,6 +161,11 @@ impl SharedFile {
         self.presence.worker()
     }
 
+    /// Whether this process is a worker, and its lock has not been lost.
+    pub(crate) fn is_worker(&self) -> bool {
+        self.presence.is_worker()
+    }
+
     /// This process as a worker, which it becomes on need.
     pub(crate) fn become_worker<'a>(&self, wall_ms: u64, table: impl FnOnce() -> Option<Table<'a>>) -> Option<Worker> {
         self.presence.become_worker(&self.file, &self.path, wall_ms, table)

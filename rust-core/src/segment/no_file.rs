@@ -36,6 +36,10 @@ impl SharedFile {
         match *self {}
     }
 
+    pub(crate) fn is_worker(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn become_worker<'a>(
         &self,
         _wall_ms: u64,

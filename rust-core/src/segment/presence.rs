@@ -56,6 +56,11 @@ impl Presence {
         })
     }
 
+    /// Whether this process is a worker, and its lock has not been lost.
+    pub(super) fn is_worker(&self) -> bool {
+        self.worker().is_some() && self.own.as_ref().is_some_and(Own::is_open)
+    }
+
     /// This process as a worker, which it becomes on need.
     pub(super) fn become_worker<'a>(
         &self,
@@ -65,7 +70,10 @@ impl Presence {
         table: impl FnOnce() -> Option<Table<'a>>,
     ) -> Option<Worker> {
         let own = self.own.as_ref()?;
-        let known = |table: Table<'_>| self.worker().filter(|own| table.generation(own.slot) == own.generation);
+        // With the open file the lock is lost, and maybe the slot.
+        let known = |table: Table<'_>| {
+            self.worker().filter(|worker| own.is_open() && table.generation(worker.slot) == worker.generation)
+        };
         let now_ms = clock::mono_ns() / 1_000_000;
         let retry = |worker: Option<Worker>| {
             let after = if worker.is_none() { now_ms.saturating_add(RETRY_MS) } else { 0 };

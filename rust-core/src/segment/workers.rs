@@ -99,6 +99,14 @@ impl Segment {
         }
     }
 
+    /// Whether this process lacks a slot that it should have: on the heap none does.
+    pub(crate) fn wants_worker(&self) -> bool {
+        match &self.backing {
+            Backing::Heap(_) => false,
+            Backing::File(file) => !file.is_worker(),
+        }
+    }
+
     /// This process as a worker, which it becomes on need. Nothing on the heap, without space, or when all slots are taken;
     /// then it is tried again after a second.
     pub(crate) fn become_worker(&self, may_grow: bool, wall_ms: u64) -> Option<Worker> {
