@@ -71,7 +71,8 @@ def test_gauges_are_those_of_the_living_workers(segment: str) -> None:
     answer, errors = run("gauges", segment=segment)
     assert errors == ""
     assert answer["seen"] == [1, 2, *[11, 6, 1, 6] * 2, 0, 5]
-    shown = {name: [s.value for s in samples(answer["page"], name)] for name in ("busy_workers", "level")}
+    names = ["busy_workers", "level"]
+    shown = {name: [s.value for s in samples(answer["page"], name)] for name in names}
     assert shown == {"busy_workers": [0], "level": [5]}
 
 

@@ -109,6 +109,7 @@ def fields(op, families):
         yield int(op.get("self_metrics", False))
         yield int(op.get("keep_names", False))
         yield IDENTITY[op.get("scraper_identity")]
+        yield int(op.get("segment", False))
     elif op["op"] == "set_p99":
         yield families[op["name"]]
         yield number(op["value"])

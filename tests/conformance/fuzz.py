@@ -43,6 +43,7 @@ class Sequence:
         if pick.random() < 0.5:
             return []
         op = {"op": "registry", "keep_names": pick.random() < 0.3, "self_metrics": self.traced and pick.random() < 0.5}
+        op["segment"] = pick.random() < 0.3
         return [{**op, "scraper_identity": pick.choice(["address", "address", "given", "none"])}]
 
     def rules(self):

@@ -108,7 +108,17 @@ var identities = map[string]spanpin.ScraperIdentity{"address": spanpin.ByAddress
 
 // registry makes the registry of a case, as an operation may ask for it.
 func registry(op operation) (*spanpin.Registry, error) {
-	r, err := spanpin.New(spanpin.Options{
+	segment := ""
+	if op["segment"] == true {
+		folder, err := os.MkdirTemp("", "conformance-")
+		if err != nil {
+			return nil, err
+		}
+		// The file may lose its name at once: nobody else comes.
+		defer os.RemoveAll(folder)
+		segment = filepath.Join(folder, "segment")
+	}
+	r, err := spanpin.New(spanpin.Options{Segment: segment, Strict: true,
 		NoSelfMetrics: op["self_metrics"] != true, KeepNames: keepNames[op["keep_names"] == true], ScraperIdentity: identities[text(op["scraper_identity"])]})
 	if err == nil {
 		r.SetClock(1_700_000_000_000, 1_000_000)

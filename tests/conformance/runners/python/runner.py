@@ -7,6 +7,7 @@ runner.py CASES_DIR OUTPUT_DIR
 import json
 import pathlib
 import sys
+import tempfile
 
 import spanpin
 
@@ -89,8 +90,11 @@ def record(family, op):
 
 
 def make_registry(op):
-    options = {key: value for key, value in op.items() if key != "op"}
-    registry = spanpin.Registry(**{"self_metrics": False, **options})
+    options = {key: value for key, value in op.items() if key not in ("op", "segment")}
+    # The file may lose its name at once: nobody else comes.
+    with tempfile.TemporaryDirectory() as folder:
+        segment = f"{folder}/segment" if op.get("segment") else ""
+        registry = spanpin.Registry(**{"self_metrics": False, "segment": segment, "strict": True, **options})
     registry.set_clock(1_700_000_000_000, 1_000_000)
     return registry
 

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs};
 
 use serde_json::{Value, json};
@@ -138,12 +139,20 @@ fn registry(op: &Value) -> Result<Registry, Error> {
     let flag = |key: &str| op[key] == true;
     let usual = RegistryOptions::default();
     let identity = op["scraper_identity"].as_str().and_then(ScraperIdentity::from_name);
-    let registry = Registry::with_options(&RegistryOptions {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let segment = std::env::temp_dir().join(format!("conformance-{}-{number}", std::process::id()));
+    let made = Registry::with_options(&RegistryOptions {
+        segment: segment.to_str().filter(|_| flag("segment")),
+        strict: true,
         self_metrics: flag("self_metrics"),
         keep_names: flag("keep_names"),
         scraper_identity: identity.unwrap_or(usual.scraper_identity),
         ..usual
-    })?;
+    });
+    // The file may lose its name at once: nobody else comes.
+    let _ = std::fs::remove_file(&segment);
+    let registry = made?;
     registry.set_clock(1_700_000_000_000, 1_000_000);
     Ok(registry)
 }
