@@ -107,6 +107,10 @@ impl Presence {
 
     /// Whether a process holds the lock of a slot. True where it cannot be told.
     pub(super) fn has_locked(&self, shared: &File, path: &SystemPath, slot: usize) -> bool {
+        // A lock is no obstacle for the open file that has it, which may have come to the number of the shared one.
+        if self.worker().is_some_and(|own| own.slot == slot) && self.is_worker() {
+            return true;
+        }
         let asked = |file: &File| is_locked(file.number(), alive_byte(slot), 1);
         let again = || File::open(path).ok().filter(|file| file.id() == shared.id()).and_then(|file| asked(&file));
         shared.status().and_then(|_| asked(shared)).or_else(again).unwrap_or(true)
