@@ -100,12 +100,15 @@ class Judge:
         self.found = Found()
         self.exemplars = 0
         self.bodies = 0
+        # The gauges of the last answer.
+        self.gauges: dict[tuple[str, str], float] = {}
         self._last: dict[tuple[str, str, str, str], tuple[float, int]] = {}
         self._counts: dict[tuple[str, str], float] = {}
 
     def answer(self, who: str, body: str) -> Shown:
         """Count and sum of each series in the answer to a scraper. An empty name is one that nothing is known of."""
         self.bodies += 1
+        self.gauges = {}
         try:
             families = list(text_string_to_metric_families(body))  # type: ignore[no-untyped-call]
         except ValueError as error:
@@ -118,7 +121,9 @@ class Judge:
             for sample in family.samples:
                 series = (family.name, sample.labels.get("l", ""))
                 label = series[1]
-                if sample.name.endswith("_bucket"):
+                if family.type == "gauge":
+                    self.gauges[series] = sample.value
+                elif sample.name.endswith("_bucket"):
                     upper = float(sample.labels["le"])
                     count = sample.value - buckets.get(label, 0.0)
                     if sample.exemplar:

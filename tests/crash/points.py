@@ -21,6 +21,7 @@ LOCAL = {
     "lock": "the lock of a registry in one process; children of fork have their own copy",
     "shared-drop": "the holders of a registry in one process",
     "stripes-known": "what one process knows of stripes; that they are there is stripes-publish",
+    "worker-own": "what one process knows of its own slot; that it has it is worker-slot",
 }
 
 # What is no synchronisation, but leaves something half done.
@@ -55,6 +56,8 @@ class Stop:
         """Which scene of the program comes to it."""
         if self.sync in {"making", "other-boot"}:
             return self.sync
+        if self.name.startswith("block-publish: table of workers"):
+            return "making"
         if self.name.startswith("scraper-table: evicting") or self.name == "scraper-mark: floor lifted":
             return "eviction"
         return "other-boot" if self.name.endswith("of another boot") else "stops"

@@ -31,6 +31,7 @@ import tempfile
 import time
 from typing import Any
 
+import gauges
 import points
 from judge import Found, Journal, Judge, Shown
 
@@ -40,6 +41,8 @@ CRASH, SPANPIN = TARGET / "release" / "spanpin-crash", TARGET / "release" / "spa
 RANDOM, AT_EACH, SHORT = 2000, 20, 200
 # Kills in one batch: one segment each, but for the scene `making`.
 BATCH = 25
+# Slots of workers that the writers and newcomers of a batch take at the same time, at most.
+WORKERS = 12
 # A batch that takes longer is stuck; a process that waits for something ends by itself long before.
 MINUTES = 15
 SHOWN_FAULTS = 10
@@ -137,16 +140,20 @@ def judge_place(folder: pathlib.Path, events: list[dict[str, Any]], is_at_rest: 
         if "body" in event:
             shown = judge.answer(event["who"], (folder / event["body"]).read_text())
             judge.totals(shown, event["finished"], event["begun"])
+            gauges.while_running(judge.gauges, event["added"], event["mixed"], judge.found)
     if is_at_rest:
-        judge_at_rest(folder, shown, judge)
+        registries = sum("attached" in event for event in events)
+        judge_at_rest(folder, shown, judge, registries + WORKERS)
     outcome.found.add(judge.found)
     outcome.bodies += judge.bodies
     outcome.exemplars += judge.exemplars
 
 
-def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge) -> None:
+def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge, most_workers: int) -> None:
     segment = folder / "segment"
     judge.at_rest(shown, Journal(folder / "journal"))
+    noted = gauges.Noted(folder / "journal")
+    gauges.at_rest(judge.gauges, noted, noted.living, judge.found)
     inspected = run(SPANPIN, "inspect", "--json", segment)
     dumped = run(SPANPIN, "dump", segment)
     probed = run(CRASH, "probe", folder)
@@ -154,7 +161,11 @@ def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge) -> None:
         if why := ended(what, done):
             judge.found.stuck.append(why)
     if inspected.returncode == 0:
-        told = {family["name"]: family["total"] for family in json.loads(inspected.stdout)["families"]}
+        facts = json.loads(inspected.stdout)
+        workers = facts["workers"]["ever"]
+        if len(workers) > most_workers or any(worker["alive"] for worker in workers):
+            judge.found.stuck.append(f"slots of workers that are gone are not used again, or not free: {workers}")
+        told = {family["name"]: family["total"] for family in facts["families"]}
         counted: dict[str, float] = collections.defaultdict(float)
         for (family, _), (count, _) in shown.items():
             counted[family] += count
@@ -162,8 +173,11 @@ def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge) -> None:
             judge.found.lost.append(f"spanpin inspect counts {told}, a scrape {dict(counted)}")
     if dumped.returncode == 0:
         judge.answer("", dumped.stdout)
+        gauges.at_rest(judge.gauges, noted, set(), judge.found)
     if probed.returncode == 0:
         judge.at_rest(judge.answer("a", (folder / "probe").read_text()), Journal(folder / "journal"))
+        noted = gauges.Noted(folder / "journal")
+        gauges.at_rest(judge.gauges, noted, {gauges.PROBE}, judge.found, setter=gauges.PROBE)
 
 
 def spread(kills: int, most: int) -> list[int]:

@@ -49,6 +49,8 @@ impl<'a> GaugeWords<'a> {
     pub(crate) fn set(&self, value: u64) {
         self.value.store(value, Ordering::Relaxed);
         if self.mode.load(Ordering::Relaxed) != MODE_SHARED {
+            #[cfg(spanpin_stops)]
+            crate::stops::at("gauge-shared: value set");
             // SYNC(gauge-shared): Release; whoever finds it shared finds the value too.
             self.mode.swap(MODE_SHARED, Ordering::Release);
         }
@@ -57,12 +59,16 @@ impl<'a> GaugeWords<'a> {
     /// How it is used.
     #[inline]
     pub(crate) fn mode(&self) -> u64 {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("gauge-shared: looking");
         // SYNC(gauge-shared): Acquire.
         self.mode.load(Ordering::Acquire)
     }
 
     /// Decides how it is used, unless that is decided. Returns how it is.
     pub(crate) fn decide(&self, mode: u64) -> u64 {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("gauge-shared: deciding");
         // SYNC(gauge-shared): Acquire, for one that was set meanwhile.
         self.mode.compare_exchange(0, mode, Ordering::Relaxed, Ordering::Acquire).map_or_else(|other| other, |_| mode)
     }
@@ -80,20 +86,28 @@ pub(crate) fn cell_in(block: &[AtomicU64], slot: usize) -> Option<&[AtomicU64; C
 pub(crate) fn take_cell([owner, value]: &[AtomicU64; CELL_WORDS], generation: u64) {
     if owner.load(Ordering::Relaxed) != generation {
         value.store(0, Ordering::Relaxed);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("gauge-cell: emptied");
         // SYNC(gauge-cell): Release; what the cell held before is nobody's any more.
         owner.store(generation, Ordering::Release);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("gauge-cell: taken");
     }
 }
 
 /// The generation of the worker that a cell belongs to; zero for nobody's. Its value is read after it.
 #[inline]
 pub(crate) fn owner_of([owner, _]: &[AtomicU64; CELL_WORDS]) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("gauge-cell: reading");
     // SYNC(gauge-cell): Acquire.
     owner.load(Ordering::Acquire)
 }
 
 /// Publishes the block at `mine`, in lines, unless there is one; returns the one that there is.
 pub(crate) fn publish_block(word: &AtomicU64, mine: u64) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("block-publish: before");
     // SYNC(block-publish): Release, so that whoever finds the block finds it handed out; Acquire takes over another's.
     word.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|other| other, |_| mine)
 }
@@ -101,6 +115,8 @@ pub(crate) fn publish_block(word: &AtomicU64, mine: u64) -> u64 {
 /// Where a block lies, in lines; zero while there is none.
 #[inline]
 pub(crate) fn published_block(word: &AtomicU64) -> u64 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("block-publish: looking");
     // SYNC(block-publish): Acquire.
     word.load(Ordering::Acquire)
 }

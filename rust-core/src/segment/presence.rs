@@ -149,11 +149,17 @@ fn claim(own: &File, table: Table<'_>, slot: usize, wall_ms: u64) -> Option<Work
         namespace.store(own_namespace, Ordering::Relaxed);
         since.store(wall_ms, Ordering::Relaxed);
         let fresh = table.fresh_generation();
+        #[cfg(spanpin_stops)]
+        crate::stops::at("worker-slot: in part");
         // SYNC(worker-slot): Release. From here on the cells of the worker before are nobody's; only then is the slot alive.
         generation.store(fresh, Ordering::Release);
+        #[cfg(spanpin_stops)]
+        crate::stops::at("worker-slot: raised");
         Worker { slot, generation: fresh }
     });
     let locked = worker.filter(|_| own.lock(alive_byte(slot), LockKind::Alone) == Ok(true));
+    #[cfg(spanpin_stops)]
+    crate::stops::at("worker-slot: locked");
     own.unlock(claim_byte(slot));
     locked
 }

@@ -63,6 +63,8 @@ impl<'a> Table<'a> {
     /// The generation of the worker that has, or last had, a slot; zero if nobody had it.
     #[inline]
     pub(crate) fn generation(self, slot: usize) -> u64 {
+        #[cfg(spanpin_stops)]
+        crate::stops::at("worker-slot: reading");
         // SYNC(worker-slot): Acquire; the process id is that of this generation, or of a later one.
         self.slot(slot).map_or(0, |[generation, ..]| generation.load(Ordering::Acquire))
     }
@@ -85,7 +87,11 @@ impl Segment {
         if published_block(&self.header()?.workers) == 0 {
             let bytes = TABLE_WORDS * 8;
             let mine = if may_grow { self.allocate_growing(bytes) } else { self.allocate(bytes) };
+            #[cfg(spanpin_stops)]
+            crate::stops::at("block-publish: table of workers, before");
             publish_block(&self.header()?.workers, u64::from(mine?.lines()?));
+            #[cfg(spanpin_stops)]
+            crate::stops::at("block-publish: table of workers");
         }
         self.workers()
     }
@@ -151,6 +157,8 @@ impl Segment {
         if published_block(word) == 0 {
             let mine = self.allocate(words.checked_mul(8)?)?;
             publish_block(word, u64::from(mine.lines()?));
+            #[cfg(spanpin_stops)]
+            crate::stops::at("block-publish: published");
         }
         self.gauge_block(word, words)
     }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::gauges;
 use crate::made::{Made, SERIES, Which};
 use crate::system::map_words;
 
@@ -12,6 +13,8 @@ pub const SLOTS: usize = 5;
 const CONTROL_WORDS: usize = 64;
 /// Number and units begun, number and units finished.
 const CELL_WORDS: usize = 4;
+/// What is noted of gauges.
+const REST_AT: usize = CONTROL_WORDS + SLOTS * SERIES * CELL_WORDS;
 
 /// The journal of a batch.
 #[derive(Clone, Copy)]
@@ -22,7 +25,7 @@ pub struct Journal {
 impl Journal {
     /// The journal at a path, made if there is none.
     pub fn open(path: &Path) -> Journal {
-        let words = CONTROL_WORDS + SLOTS * SERIES * CELL_WORDS;
+        let words = REST_AT + gauges::WORDS;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
         file.set_len(words as u64 * 8).unwrap();
         Journal { words: map_words(&file, words) }
@@ -31,6 +34,11 @@ impl Journal {
     /// How often the wanted stop is still to be passed. At one the victim stops, at zero it passes.
     pub fn passes(&self) -> &'static AtomicU64 {
         &self.words[0]
+    }
+
+    /// The words after the cells.
+    pub fn rest(&self) -> &'static [AtomicU64] {
+        &self.words[REST_AT..]
     }
 
     fn cell(&self, slot: usize, which: Which) -> &'static [AtomicU64] {

@@ -10,6 +10,7 @@
 #![cfg(target_os = "linux")]
 
 mod eviction;
+mod gauges;
 mod journal;
 mod made;
 mod probe;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::gauges::{ADDED, SET};
 use crate::journal::Journal;
 use crate::made::Which;
 use crate::recorder::{Recorder, attach_for_ever, grow_ahead, scrape};
@@ -68,6 +69,9 @@ pub fn probe(dir: &Path) -> Result<(), String> {
             return Err(format!("stuck: {} of the {} slots of {which:?} are in use", kept, SLOTS * BUCKETS));
         }
     }
+    (0..SET).for_each(|label| recorder.set_gauge(label));
+    (0..3 * ADDED).for_each(|turn| recorder.add_to_gauge(turn % ADDED));
+    (0..10).for_each(|_| recorder.step_mixed());
     std::fs::write(dir.join("probe"), next_window()).unwrap();
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use spanpin::raw::{Family, FamilyOptions, Hooks, Series};
 use spanpin::{Error, Kind, Registry, RegistryOptions, RuleOptions, ScrapeRequest, Scraper};
 
+use crate::gauges::MIXED;
 use crate::journal::Journal;
-use crate::made::{BOUNDS, Form, Made, Which};
+use crate::made::{BOUNDS, Form, LIVES, Made, Which};
 
 /// Attaches to the segment, or makes it; anything but the segment itself is an error.
 pub fn attach(path: &str) -> Result<Registry, Error> {
@@ -67,32 +68,34 @@ impl Recorder {
         Recorder { slot, life, made: 0, families: self.families.clone(), ..*self }
     }
 
-    /// The family of a series, registered when it is used first.
-    fn family(&mut self, which: Which) -> &'static Family {
-        let name = which.family();
-        if let Some(family) = self.families.get(&name) {
+    /// The family of this name, registered when it is used first.
+    fn family(&mut self, name: &str, kind: Kind) -> &'static Family {
+        if let Some(family) = self.families.get(name) {
             return family;
         }
         let options = FamilyOptions {
-            kind: if which.is_counter() { Kind::Counter } else { Kind::Histogram },
-            name: &name,
+            kind,
+            name,
             help: "Help.",
             unit: "",
             label_names: &["l"],
-            bounds: Some(&BOUNDS),
+            bounds: (kind == Kind::Histogram).then_some(&BOUNDS),
             rules: RuleOptions::default(),
-            max_series: None,
+            max_series: (kind == Kind::Gauge).then_some((LIVES * MIXED) as u32),
         };
         let family = self.registry.register_raw(&options, Hooks::default()).unwrap();
-        self.families.insert(name, family);
+        self.families.insert(name.to_owned(), family);
         family
     }
 
     pub fn series(&mut self, which: Which) -> &'static Series {
-        let label = which.label().to_string();
-        let series = self.family(which).child_raw([label.as_str()].into_iter()).unwrap();
-        assert!(!series.view().overflow, "{which:?} went to the overflow series");
-        series
+        let kind = if which.is_counter() { Kind::Counter } else { Kind::Histogram };
+        let family = self.family(&which.family(), kind);
+        series_of(family, which.label())
+    }
+
+    pub fn gauge_series(&mut self, name: &str, label: usize) -> &'static Series {
+        series_of(self.family(name, Kind::Gauge), label)
     }
 
     /// The next number for this series.
@@ -124,6 +127,12 @@ impl Recorder {
             }
         });
     }
+}
+
+fn series_of(family: &'static Family, label: usize) -> &'static Series {
+    let series = family.child_raw([label.to_string().as_str()].into_iter()).unwrap();
+    assert!(!series.view().overflow, "{label} went to the overflow series");
+    series
 }
 
 fn observe(series: &Series, made: Made) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::system::{Standing, send_kill, still_alive, wait_for_end};
+use crate::system::{send_kill, still_alive};
 use crate::warden::{At, WRITERS, Warden, Writer};
 
 /// The how many-th time that a victim is at a stop it stops, one of these.
@@ -102,7 +102,7 @@ pub fn other_boot(dir: &Path, seed: u64, stops: &[(String, usize)]) {
 fn kill_all(writers: &[Writer]) {
     writers.iter().for_each(|writer| send_kill(writer.pid));
     for writer in writers {
-        assert_eq!(wait_for_end(writer.pid), Standing::Killed(libc::SIGKILL), "a writer ended by itself");
+        writer.see_its_end();
         println!(r#"{{"kill":"random"}}"#);
     }
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::gauges::{ADDED, SET};
 use crate::journal::Journal;
 use crate::made::{LABELS, SHARED_FAMILIES, Which};
 use crate::recorder::{Random, Recorder, attach, attach_for_ever, scrape};
-use crate::system::{Standing, fork_off, go_on, kill, standing_of, still_alive, wait_for_end};
+use crate::system::{Standing, fork_off, go_on, kill, send_kill, standing_of, still_alive, wait_for_end};
 use crate::writer::{self, Life};
 
 /// Slots of the journal: writers come first.
@@ -61,12 +62,20 @@ impl At<'_> {
 pub struct Writer {
     pub pid: libc::pid_t,
     pub slot: usize,
+    life: usize,
+    journal: Journal,
 }
 
 impl Writer {
     pub fn kill(&self) {
-        let ended = kill(self.pid);
-        assert_eq!(ended, Standing::Killed(libc::SIGKILL), "a writer ended by itself");
+        send_kill(self.pid);
+        self.see_its_end();
+    }
+
+    /// Waits for the end of one that was sent the signal.
+    pub fn see_its_end(&self) {
+        assert_eq!(wait_for_end(self.pid), Standing::Killed(libc::SIGKILL), "a writer ended by itself");
+        self.journal.gauges().is_gone(self.life);
     }
 }
 
@@ -90,6 +99,7 @@ impl Warden {
     pub fn recorder(&mut self) -> &mut Recorder {
         let recorder = self.recorder.take().unwrap_or_else(|| {
             self.life += 1;
+            println!(r#"{{"attached":{}}}"#, self.life);
             Recorder::new(attach_for_ever(&self.path), self.journal, WARDEN, self.life)
         });
         self.recorder.insert(recorder)
@@ -121,7 +131,7 @@ impl Warden {
                 panic!("cannot start {command:?}: {error}");
             }),
         };
-        Writer { pid, slot }
+        Writer { pid, slot, life: life.number, journal: self.journal }
     }
 
     /// Scrapes, and has the answer judged.
@@ -132,13 +142,15 @@ impl Warden {
     /// The same for a scraper that is known by other names as well: it was shown whatever `who` was shown.
     pub fn scrape_as(&mut self, name: &str, who: &str) {
         let finished = self.journal.total(true);
+        let before = self.journal.gauges().now();
         let registry = self.recorder().registry;
         let body = scrape(registry, name);
         let begun = self.journal.total(false);
+        let gauges = before.until(&self.journal.gauges().now());
         self.bodies += 1;
         let file = format!("bodies/{:05}", self.bodies);
         std::fs::write(self.dir.join(&file), body).unwrap();
-        println!(r#"{{"body":"{file}","who":"{who}","finished":{finished},"begun":{begun}}}"#);
+        println!(r#"{{"body":"{file}","who":"{who}","finished":{finished},"begun":{begun},{gauges}}}"#);
     }
 
     /// Does all that a process may want of the segment: nothing may keep it from that.
@@ -152,6 +164,9 @@ impl Warden {
         for family in [0, family] {
             recorder.record(Which::shared(family, label));
         }
+        recorder.step_mixed();
+        recorder.add_to_gauge(label % ADDED);
+        recorder.set_gauge(label % SET);
         let name = ["a", "b"][self.random.below(2)];
         self.scrape(name);
         // A newcomer finds it whole.
@@ -236,7 +251,7 @@ impl Warden {
             go_on(pid);
             assert_eq!(wait_for_end(pid), Standing::Exited(0), "a scrape that went on did not end");
         } else {
-            Writer { pid, slot: 0 }.kill();
+            assert_eq!(kill(pid), Standing::Killed(libc::SIGKILL), "a scrape ended by itself");
             println!(r#"{{"kill":"{}"}}"#, at.stop);
         }
     }

@@ -83,6 +83,7 @@ pub fn run(life: &Life<'_>, inherited: Option<&Recorder>) {
             let family = open[random.below(open.len())];
             recorder.record(Which::shared(family, random.below(LABELS)));
         }
+        recorder.gauge(&mut random);
     }
     for turn in 1_usize.. {
         if life.is_company && turn % 20 == 0 {
@@ -96,6 +97,13 @@ pub fn run(life: &Life<'_>, inherited: Option<&Recorder>) {
             _ => Which::shared(0, random.below(2)),
         };
         recorder.record(which);
+        if turn % 2 == 0 {
+            recorder.gauge(&mut random);
+        }
+        if turn % 50 == 0 && !life.is_company {
+            // One more worker for a moment.
+            drop(attach(life.path).unwrap());
+        }
         // Company would wait for a second where a victim holds the table of scrapers; there are others that do.
         if turn % 40 == 0 && !life.is_company {
             _ = scrape(registry, &beat);
