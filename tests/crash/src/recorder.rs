@@ -88,11 +88,38 @@ impl Recorder {
         family
     }
 
-    pub fn series(&mut self, which: Which) -> &'static Series {
+    pub fn series(&mut self, which: Which) -> Series<'static> {
         let label = which.label().to_string();
         let series = self.family(which).child_raw([label.as_str()].into_iter()).unwrap();
         assert!(!series.view().overflow, "{which:?} went to the overflow series");
         series
+    }
+
+    /// Makes a gauge and removes it, so that its record is used again for another one.
+    pub fn churn(&mut self, label: usize) {
+        let name = "churned";
+        let family = match self.families.get(name) {
+            Some(family) => family,
+            None => {
+                let options = FamilyOptions {
+                    kind: Kind::Gauge,
+                    name,
+                    help: "",
+                    unit: "",
+                    label_names: &["l"],
+                    bounds: None,
+                    rules: RuleOptions::default(),
+                    max_series: None,
+                };
+                let family = self.registry.register_raw(&options, Hooks::default()).unwrap();
+                self.families.insert(name.to_owned(), family);
+                family
+            }
+        };
+        let label = label.to_string();
+        let values = || [label.as_str()].into_iter();
+        family.child_raw(values()).unwrap().set(1.0);
+        _ = family.remove(values()).unwrap();
     }
 
     /// The next number for this series.
@@ -126,7 +153,7 @@ impl Recorder {
     }
 }
 
-fn observe(series: &Series, made: Made) {
+fn observe(series: Series<'_>, made: Made) {
     let (value, span, label) = (made.value(), made.span(), made.label());
     let labels = [("pad", label.as_str())].into_iter();
     _ = match (made.form(), made.which.is_counter()) {
