@@ -11,6 +11,9 @@ type Histogram struct {
 	Series
 	Search Search
 	path   uint32
+	// usual is the word of the state while observations go by a Way; otherwise one
+	// that the state never is.
+	usual uint64
 }
 
 // How the observations of a histogram are counted and offered. By default they ask
@@ -34,9 +37,12 @@ func NewHistogram(series Series, search Search) Histogram {
 	case search.single && series.Policy == PolicySlowest:
 		h.path = Usual
 	}
-	h.short = h.Plain
+	h.short, h.usual = h.Plain, never
 	if !search.single {
 		h.short = never
+	}
+	if h.path == Usual {
+		h.usual = h.short
 	}
 	return h
 }
@@ -83,7 +89,7 @@ func (h *Histogram) IsSilent() bool { return h.path&Silent != 0 }
 // IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
 // holds.
 func (h *Histogram) IsUsual(v float64) bool {
-	return h.path == Usual && h.isPlain() && v >= h.OfferFrom
+	return atomic.LoadUint64(stateOf(h.Cells)) == h.usual && v >= h.OfferFrom
 }
 
 // Path is how observations are counted and offered now. Usual and Silent stand for a
