@@ -49,7 +49,7 @@ func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
 		return nil, err
 	}
 	v.family.detached = func() *Counter {
-		return &Counter{series: segment.Counter{Series: v.family.registry.detachedSeries(1)}, registry: v.family.registry}
+		return &Counter{series: segment.NewCounter(v.family.registry.detachedSeries(1)), registry: v.family.registry}
 	}
 	v.family.open = func(f *family[Counter], values []string) (*Counter, capi.View, error) {
 		handle, failure := f.handle.Counter(values)
@@ -61,7 +61,7 @@ func NewCounterVec(o CounterOpts, labelNames []string) (*CounterVec, error) {
 			return nil, capi.View{}, of(failure)
 		}
 		c := &Counter{handle: handle, registry: f.registry}
-		c.series = segment.Counter{Series: f.series(view)}
+		c.series = segment.NewCounter(f.series(view))
 		c.series.Source = handle.Series()
 		c.offers.of(f.rules, handle.Series(), values, view.Overflow)
 		return c, view, nil
@@ -86,6 +86,18 @@ func (v *CounterVec) WithLabelValues(values ...string) *Counter {
 func (v *CounterVec) GetMetricWithLabelValues(values ...string) (*Counter, error) {
 	return v.family.metric(values)
 }
+
+// Remove removes the counter of these label values from the page, with all that it
+// has counted and its exemplar, and tells whether there was one. The overflow series
+// stays, and so does that of a family without labels. What is added through the removed
+// counter from here on goes to the overflow series, without an exemplar; the same label
+// values begin anew, with another Counter. The memory is used again for others of the
+// family, ten seconds later, or sooner when the registry has no other space. The
+// error, an *Error, tells of a wrong number of values.
+func (v *CounterVec) Remove(values ...string) (bool, error) { return v.family.remove(values) }
+
+// Clear removes all counters of the family, as Remove does.
+func (v *CounterVec) Clear() error { return v.family.clear() }
 
 // Inc adds 1, without an exemplar.
 func (c *Counter) Inc() {

@@ -2,13 +2,13 @@ package spanpin
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/spanpin/spanpin/go-bindings/internal/capi"
 	"github.com/spanpin/spanpin/go-bindings/internal/segment"
@@ -29,11 +29,10 @@ type family[T any] struct {
 	table atomic.Pointer[table[T]]
 
 	mu sync.Mutex
-	// known are the metrics by the place of their cells, which no two series share.
-	// It holds the overflow series as well, which the table must not: label values
-	// without limit lead there, and when memory was short they may later lead
-	// elsewhere.
-	known map[unsafe.Pointer]*T
+	// known are the metrics by their lives, which no two of them share. It holds the
+	// overflow series as well, which the table must not: label values without limit
+	// lead there, and when memory was short they may later lead elsewhere.
+	known map[segment.Life]*T
 	lost  *T
 }
 
@@ -80,7 +79,7 @@ func (f *family[T]) register(o familyOpts) error {
 	f.registry, f.handle = o.registry, handle
 	f.rules, rules.family = rules, handle
 	f.name, f.labelNames = strings.Clone(o.capi.Name), slices.Clone(o.capi.LabelNames)
-	f.known = map[unsafe.Pointer]*T{}
+	f.known = map[segment.Life]*T{}
 	f.table.Store(newTable[T](leastSlots))
 	return nil
 }
@@ -113,14 +112,42 @@ func (f *family[T]) add(hash uint64, values []string) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	if other := f.known[view.Cells]; other != nil {
-		return other, nil
+	life := segment.LifeOf(view.Cells, view.Plain)
+	if other := f.known[life]; other != nil {
+		m = other
+	} else {
+		f.known[life] = m
 	}
-	f.known[view.Cells] = m
 	if !view.Overflow {
-		f.table.Store(f.table.Load().with(&entry[T]{hash, own, m}))
+		present := f.table.Load()
+		table := present.with(&entry[T]{hash, own, m, life})
+		f.table.Store(table)
+		if table != present {
+			// What was removed is forgotten together with its places in the table.
+			maps.DeleteFunc(f.known, func(life segment.Life, _ *T) bool { return !life.GoesOn() })
+		}
 	}
 	return m, nil
+}
+
+// remove removes the series of these label values.
+func (f *family[T]) remove(values []string) (bool, error) {
+	removed, failure := f.handle.Remove(values)
+	runtime.KeepAlive(f.registry)
+	if failure != nil {
+		return false, of(failure)
+	}
+	return removed, nil
+}
+
+// clear removes all series.
+func (f *family[T]) clear() error {
+	failure := f.handle.Clear()
+	runtime.KeepAlive(f.registry)
+	if failure != nil {
+		return of(failure)
+	}
+	return nil
 }
 
 // mustMetric is the metric of these label values; it panics if their number is
@@ -151,7 +178,7 @@ func (f *family[T]) series(v capi.View) segment.Series {
 		Hash:      v.Hash,
 		Filter:    segment.Filter(v.Filter),
 		Policy:    segment.Policy(v.Policy),
-		Overflow:  v.Overflow,
+		Plain:     v.Plain,
 		Draws:     v.Draws,
 		Clock:     f.registry.clock,
 	}

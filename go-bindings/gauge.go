@@ -43,7 +43,7 @@ func NewGaugeVec(o GaugeOpts, labelNames []string) (*GaugeVec, error) {
 		return nil, err
 	}
 	v.family.detached = func() *Gauge {
-		return &Gauge{series: segment.Gauge{Series: v.family.registry.detachedSeries(1)}, registry: v.family.registry}
+		return &Gauge{series: segment.NewGauge(v.family.registry.detachedSeries(1), nil), registry: v.family.registry}
 	}
 	v.family.open = func(f *family[Gauge], values []string) (*Gauge, capi.View, error) {
 		handle, failure := f.handle.Gauge(values)
@@ -54,7 +54,7 @@ func NewGaugeVec(o GaugeOpts, labelNames []string) (*GaugeVec, error) {
 		if failure != nil {
 			return nil, capi.View{}, of(failure)
 		}
-		return &Gauge{series: segment.Gauge{Series: f.series(view), Adder: handle.Series()}, registry: f.registry}, view, nil
+		return &Gauge{series: segment.NewGauge(f.series(view), handle.Series()), registry: f.registry}, view, nil
 	}
 	return v, nil
 }
@@ -76,6 +76,13 @@ func (v *GaugeVec) WithLabelValues(values ...string) *Gauge {
 func (v *GaugeVec) GetMetricWithLabelValues(values ...string) (*Gauge, error) {
 	return v.family.metric(values)
 }
+
+// Remove removes the gauge of these label values from the page, and tells whether there
+// was one, as CounterVec.Remove does. Its value is 0 from here on.
+func (v *GaugeVec) Remove(values ...string) (bool, error) { return v.family.remove(values) }
+
+// Clear removes all gauges of the family, as Remove does.
+func (v *GaugeVec) Clear() error { return v.family.clear() }
 
 // Set makes v the value.
 func (g *Gauge) Set(v float64) {

@@ -104,6 +104,13 @@ func (v *HistogramVec) GetMetricWithLabelValues(values ...string) (*Histogram, e
 	return v.family.metric(values)
 }
 
+// Remove removes the histogram of these label values from the page, with all that it has
+// counted and its exemplars, and tells whether there was one, as CounterVec.Remove does.
+func (v *HistogramVec) Remove(values ...string) (bool, error) { return v.family.remove(values) }
+
+// Clear removes all histograms of the family, as Remove does.
+func (v *HistogramVec) Clear() error { return v.family.clear() }
+
 // SetP99 sets the p99 of adaptive sampling in place of that of the buckets, which
 // comes back with NaN or an infinity. A family that does not sample adaptively is
 // left as it is.

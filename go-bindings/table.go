@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync/atomic"
+
+	"github.com/spanpin/spanpin/go-bindings/internal/segment"
 )
 
 var tableSeed = maphash.MakeSeed()
@@ -18,8 +20,9 @@ func hashOf(values []string) uint64 {
 	return h
 }
 
-// table finds the metric of label values. Readers take no lock: slots are filled
-// once, and a table that gets full is replaced by a copy.
+// table finds the metric of label values. Readers take no lock: a slot that was filled
+// stays so, with a metric of the same label values, and a table that gets full is
+// replaced by a copy of what was not removed.
 type table[T any] struct {
 	slots []atomic.Pointer[entry[T]]
 	used  int // read and written by the inserter only
@@ -29,6 +32,7 @@ type entry[T any] struct {
 	hash   uint64
 	values []string
 	metric *T
+	life   segment.Life
 }
 
 // leastSlots is the size of the first table, a power of two.
@@ -38,34 +42,62 @@ func newTable[T any](slots int) *table[T] {
 	return &table[T]{slots: make([]atomic.Pointer[entry[T]], slots)}
 }
 
-// find is the metric of these values, nil if there is none.
+// find is the metric of these values, nil if there is none, or it was removed.
 func (t *table[T]) find(hash uint64, values []string) *T {
+	if slot := t.slot(hash, values); slot != nil {
+		if e := slot.Load(); e.life.GoesOn() {
+			return e.metric
+		}
+	}
+	return nil
+}
+
+// slot is the filled slot of these values, nil if there is none.
+func (t *table[T]) slot(hash uint64, values []string) *atomic.Pointer[entry[T]] {
 	mask := uint64(len(t.slots) - 1)
 	for i := hash; ; i++ {
-		e := t.slots[i&mask].Load()
+		slot := &t.slots[i&mask]
+		e := slot.Load()
 		if e == nil {
 			return nil
 		}
 		if e.hash == hash && slices.Equal(e.values, values) {
-			return e.metric
+			return slot
 		}
 	}
 }
 
-// with is the table with one more entry, which the caller made sure is new. At
-// most half of the slots are used, so every search ends at an empty one.
+// with is the table with one more entry. At most half of the slots are used, so every
+// search ends at an empty one.
 func (t *table[T]) with(e *entry[T]) *table[T] {
+	if slot := t.slot(e.hash, e.values); slot != nil {
+		slot.Store(e)
+		return t
+	}
 	if 2*(t.used+1) > len(t.slots) {
-		larger := newTable[T](2 * len(t.slots))
-		for i := range t.slots {
-			if old := t.slots[i].Load(); old != nil {
-				larger.put(old)
-			}
-		}
-		t = larger
+		t = t.grown()
 	}
 	t.put(e)
 	return t
+}
+
+// grown is a table of what was not removed, a quarter of whose slots are used at most.
+func (t *table[T]) grown() *table[T] {
+	var alive []*entry[T]
+	for i := range t.slots {
+		if old := t.slots[i].Load(); old != nil && old.life.GoesOn() {
+			alive = append(alive, old)
+		}
+	}
+	slots := leastSlots
+	for slots < 4*len(alive) {
+		slots *= 2
+	}
+	other := newTable[T](slots)
+	for _, old := range alive {
+		other.put(old)
+	}
+	return other
 }
 
 func (t *table[T]) put(e *entry[T]) {

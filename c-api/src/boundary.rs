@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_void};
 use core::mem::{MaybeUninit, offset_of};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use spanpin::buffer::filled;
@@ -289,19 +289,38 @@ pub struct spanpin_family {
     pub(crate) core: Family,
 }
 
-/// Observations of one set of label values in buckets, with their sum. Lives as long as its registry.
-pub struct spanpin_histogram {
-    pub(crate) core: Series,
+/// Observations of one set of label values in buckets, with their sum. Valid as long as its registry, also when the series was
+/// removed.
+pub struct spanpin_histogram(());
+
+/// A total that only rises, of one set of label values. Valid as long as its registry, also when the series was removed.
+pub struct spanpin_counter(());
+
+/// A value that rises and falls, of one set of label values. Valid as long as its registry, also when the series was removed.
+pub struct spanpin_gauge(());
+
+/// A handle of a series: NULL, or what `pointer` has made. It names a series and one of its lives, and is no address.
+#[repr(transparent)]
+pub struct Handle<T>(*const T);
+
+impl<T> Handle<T> {
+    /// The series; nothing for NULL.
+    #[inline]
+    pub(crate) fn series<'a>(&self) -> Option<Series<'a>> {
+        let word = NonNull::new(self.0.cast_mut())?.cast::<c_void>();
+        // SAFETY: C has such a word from `pointer`, and is told that it is valid as long as its registry.
+        Some(unsafe { Series::at(word) })
+    }
+
+    /// The series, or the error for NULL.
+    pub(crate) fn get<'a>(&self, what: &'static str) -> Result<Series<'a>, Error> {
+        self.series().ok_or_else(|| null(what))
+    }
 }
 
-/// A total that only rises, of one set of label values. Lives as long as its registry.
-pub struct spanpin_counter {
-    pub(crate) core: Series,
-}
-
-/// A value that rises and falls, of one set of label values. Lives as long as its registry.
-pub struct spanpin_gauge {
-    pub(crate) core: Series,
+/// A series in its present life as a handle for C.
+pub(crate) fn pointer<T>(series: Series<'_>) -> Result<*mut T, Error> {
+    series.address().map(<*mut c_void>::cast)
 }
 
 /// Makes these handles: objects of the core under names that C knows. The core owns them and keeps them in their
@@ -322,9 +341,6 @@ macro_rules! handles {
 
 handles! {
     spanpin_family: Family;
-    spanpin_histogram: Series;
-    spanpin_counter: Series;
-    spanpin_gauge: Series;
 }
 
 /// What a scraper asks for and who it is. Zero everywhere: text 0.0.4 without compression, an anonymous scraper.
@@ -482,6 +498,11 @@ impl spanpin_exemplar_list {
 pub struct spanpin_series_view {
     /// The first cell.
     pub(crate) cells: *mut c_void,
+    /// The word of its state.
+    pub(crate) state: *mut c_void,
+    /// What that word is while observations go to these cells. Any other value: it has stripes, takes what finds no place, or was
+    /// removed, and a function of this header is to be called.
+    pub(crate) plain: u64,
     /// The first gate; NULL for a gauge.
     pub(crate) gates: *mut c_void,
     /// The header of the segment.
@@ -505,10 +526,12 @@ pub struct spanpin_series_view {
 }
 
 impl spanpin_series_view {
-    pub(crate) fn of(series: &Series) -> Self {
+    pub(crate) fn of(series: &Series<'_>) -> Self {
         let view = series.view();
         Self {
             cells: view.cells.cast_mut(),
+            state: view.state.cast_mut(),
+            plain: view.plain,
             gates: view.gates.cast_mut(),
             segment: view.segment.cast_mut(),
             hash: view.hash,
@@ -539,7 +562,7 @@ pub struct spanpin_stripes {
 
 impl spanpin_stripes {
     /// The stripes of a series, if there are some, after a wish by its number.
-    pub(crate) fn of(series: &Series, wish: u32) -> Option<Self> {
+    pub(crate) fn of(series: &Series<'_>, wish: u32) -> Option<Self> {
         let wish = match wish {
             0 => StripesWish::Known,
             1 => StripesWish::Any,

@@ -6,7 +6,7 @@ use spanpin::Kind;
 use spanpin::raw::{Left, Series};
 
 use crate::boundary::{
-    Array, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
+    Array, Handle, Out, done, place, pointer, spanpin_counter, spanpin_error, spanpin_exemplar, spanpin_family,
     spanpin_series_view, spanpin_str, spanpin_stripes,
 };
 use crate::exemplar::{Pointed, bare, offer_context, pointed, spanpin_trace_context, with_traceparent};
@@ -29,7 +29,7 @@ pub extern "C" fn spanpin_counter_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_counter::pointer(series(family, Kind::Counter, &values, values_len)?));
+        out.write(pointer(series(family, Kind::Counter, &values, values_len)?)?);
         Ok(())
     };
     done(find(), error)
@@ -38,7 +38,7 @@ pub extern "C" fn spanpin_counter_with(
 /// Adds 1; no exemplar. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
 /// (`counter`). Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_counter_inc(counter: Option<&spanpin_counter>) -> spanpin_status {
+pub extern "C" fn spanpin_counter_inc(counter: Handle<spanpin_counter>) -> spanpin_status {
     spanpin_counter_add(counter, 1.0)
 }
 
@@ -47,10 +47,10 @@ pub extern "C" fn spanpin_counter_inc(counter: Option<&spanpin_counter>) -> span
 /// NULL_POINTER (`counter`). Since: 0.1.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_counter_add(counter: Option<&spanpin_counter>, amount: f64) -> spanpin_status {
-    match counter {
+pub extern "C" fn spanpin_counter_add(counter: Handle<spanpin_counter>, amount: f64) -> spanpin_status {
+    match counter.series() {
         Some(counter) => {
-            counter.core.add(amount);
+            counter.add(amount);
             SPANPIN_STATUS_OK
         }
         None => SPANPIN_STATUS_NULL_POINTER,
@@ -65,18 +65,17 @@ pub extern "C" fn spanpin_counter_add(counter: Option<&spanpin_counter>, amount:
 /// adding: NULL_POINTER (labels), INVALID_TRACE_ID, INVALID_SPAN_ID. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_add_trace(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &counter.core;
+    let Some(series) = counter.series() else { return SPANPIN_STATUS_NULL_POINTER };
     if series.is_off() {
-        return spanpin_counter_add(Some(counter), amount);
+        return spanpin_counter_add(counter, amount);
     }
     if let Some(trace) = bare(offer) {
         let left = series.add_short(amount);
-        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(series, amount, left, trace) };
+        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(counter, amount, left, trace) };
     }
     match offer {
         Some(offer) => add_pointed(series, amount, offer),
@@ -85,7 +84,7 @@ pub extern "C" fn spanpin_counter_add_trace(
 }
 
 #[inline(never)]
-fn add_alone(series: &Series, amount: f64) -> spanpin_status {
+fn add_alone(series: Series<'_>, amount: f64) -> spanpin_status {
     series.add_without_span(amount);
     ok()
 }
@@ -93,14 +92,16 @@ fn add_alone(series: &Series, amount: f64) -> spanpin_status {
 /// Does what an addition has left. A function of its own, so that the usual way needs no frame.
 #[cold]
 #[inline(never)]
-fn finish(series: &Series, amount: f64, left: Left, trace: &spanpin_trace_context) -> spanpin_status {
-    series.offer_left_increment(amount, left, || trace.context());
+fn finish(counter: Handle<spanpin_counter>, amount: f64, left: Left, trace: &spanpin_trace_context) -> spanpin_status {
+    if let Some(series) = counter.series() {
+        series.offer_left_increment(amount, left, || trace.context());
+    }
     ok()
 }
 
 #[inline(never)]
-fn add_pointed(series: &Series, amount: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
-    match pointed(series, Some(offer)) {
+fn add_pointed(series: Series<'_>, amount: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
+    match pointed(&series, Some(offer)) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_trace(amount, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.add_without_span(amount),
         Err(error) => {
@@ -118,13 +119,13 @@ fn add_pointed(series: &Series, amount: f64, offer: &spanpin_exemplar<'_>) -> sp
 /// INVALID_TRACEPARENT. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_add_traceparent(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     traceparent: Array<c_char>,
     traceparent_len: usize,
 ) -> spanpin_status {
-    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &counter.core;
+    let Some(counter) = counter.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &counter;
     with_traceparent(
         &traceparent,
         traceparent_len,
@@ -140,12 +141,12 @@ pub extern "C" fn spanpin_counter_add_traceparent(
 /// UTF-8. Ownership: `exemplar` is read during the call. Returns: as spanpin_counter_add_trace. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_add_exemplar(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     exemplar: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    let Some(counter) = counter else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &counter.core;
+    let Some(counter) = counter.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &counter;
     match pointed(series, exemplar) {
         Ok(Pointed { trace: Some(trace), labels }) => series.add_exemplar_ids(amount, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.add_exemplar(amount, labels.pairs()),
@@ -162,12 +163,12 @@ pub extern "C" fn spanpin_counter_add_exemplar(
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_view(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     out: Out<'_, spanpin_series_view>,
 ) -> spanpin_status {
     let view = || {
         let out = place(out, "out")?;
-        out.write(spanpin_series_view::of(&handle(counter, "counter")?.core));
+        out.write(spanpin_series_view::of(&counter.get("counter")?));
         Ok(())
     };
     done(view(), None)
@@ -180,12 +181,12 @@ pub extern "C" fn spanpin_counter_view(
 /// written; 0 if there are none, or for NULL. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_stripes(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     wish: u32,
     out: Out<'_, spanpin_stripes>,
 ) -> i32 {
-    let (Some(counter), Some(out)) = (counter, out) else { return 0 };
-    let found = spanpin_stripes::of(&counter.core, wish);
+    let (Some(counter), Some(out)) = (counter.series(), out) else { return 0 };
+    let found = spanpin_stripes::of(&counter, wish);
     found.map(|stripes| out.write(stripes)).is_some().into()
 }
 
@@ -195,7 +196,7 @@ pub extern "C" fn spanpin_counter_stripes(
 /// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_offer(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     seed: u64,
     trace_high: u64,
@@ -203,9 +204,9 @@ pub extern "C" fn spanpin_counter_offer(
     span: u64,
     flags: u32,
 ) -> i32 {
-    let Some(counter) = counter else { return 0 };
-    let context = offer_context(&counter.core, trace_high, trace_low, span, flags);
-    context.is_some_and(|context| counter.core.offer_ids(0, amount, seed, context)).into()
+    let Some(counter) = counter.series() else { return 0 };
+    let context = offer_context(&counter, trace_high, trace_low, span, flags);
+    context.is_some_and(|context| counter.offer_ids(0, amount, seed, context)).into()
 }
 
 /// spanpin_counter_offer with labels besides: of `offer` the span and the labels are taken. Labels over 128 code points are
@@ -213,15 +214,15 @@ pub extern "C" fn spanpin_counter_offer(
 /// written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_offer_labels(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     seed: u64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> i32 {
-    let Some(counter) = counter else { return 0 };
-    match pointed(&counter.core, offer) {
+    let Some(counter) = counter.series() else { return 0 };
+    match pointed(&counter, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => {
-            counter.core.offer_ids_labels(0, amount, seed, trace, labels.pairs()).into()
+            counter.offer_ids_labels(0, amount, seed, trace, labels.pairs()).into()
         }
         _ => 0,
     }
@@ -231,8 +232,8 @@ pub extern "C" fn spanpin_counter_offer_labels(
 /// before the budget and the look at the span. Threads: any. Allocates: never. Returns: 1 to go on; 0, and counted as dropped
 /// by filter, to leave it. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_counter_draw(counter: Option<&spanpin_counter>, amount: f64, seed: u64) -> i32 {
-    counter.is_some_and(|counter| counter.core.draw(0, amount, seed)).into()
+pub extern "C" fn spanpin_counter_draw(counter: Handle<spanpin_counter>, amount: f64, seed: u64) -> i32 {
+    counter.series().is_some_and(|counter| counter.draw(0, amount, seed)).into()
 }
 
 /// spanpin_counter_add_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply. Ids
@@ -240,25 +241,25 @@ pub extern "C" fn spanpin_counter_draw(counter: Option<&spanpin_counter>, amount
 /// a lock. Allocates: never. A NULL counter does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_add_exemplar_ids(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     amount: f64,
     trace_high: u64,
     trace_low: u64,
     span: u64,
     flags: u32,
 ) {
-    let Some(counter) = counter else { return };
-    match offer_context(&counter.core, trace_high, trace_low, span, flags) {
-        Some(context) => counter.core.add_exemplar_ids(amount, context, core::iter::empty()),
-        None => counter.core.add(amount),
+    let Some(counter) = counter.series() else { return };
+    match offer_context(&counter, trace_high, trace_low, span, flags) {
+        Some(context) => counter.add_exemplar_ids(amount, context, core::iter::empty()),
+        None => counter.add(amount),
     };
 }
 
 /// Closes the window in which exemplars compete if nobody has for ten seconds; for direct recording.
 /// Threads: any. Allocates: never. A NULL counter does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_counter_turn(counter: Option<&spanpin_counter>) {
-    if let Some(counter) = counter {
-        counter.core.turn();
+pub extern "C" fn spanpin_counter_turn(counter: Handle<spanpin_counter>) {
+    if let Some(counter) = counter.series() {
+        counter.turn();
     }
 }

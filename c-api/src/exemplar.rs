@@ -124,7 +124,10 @@ pub(crate) struct Pointed<'a> {
 }
 
 /// What an exemplar points to; a refused one is tallied by the registry.
-pub(crate) fn pointed<'a>(series: &Series, exemplar: Option<&'a spanpin_exemplar<'_>>) -> Result<Pointed<'a>, Error> {
+pub(crate) fn pointed<'a>(
+    series: &Series<'_>,
+    exemplar: Option<&'a spanpin_exemplar<'_>>,
+) -> Result<Pointed<'a>, Error> {
     let trace = exemplar.and_then(|exemplar| exemplar.trace()).map(spanpin_trace_context::check).transpose();
     let trace = trace.inspect_err(|_| series.count_drop(DropReason::InvalidId))?;
     let labels = Labels::of(exemplar).inspect_err(|_| series.count_drop(DropReason::LabelValue))?;
@@ -149,7 +152,7 @@ pub(crate) fn with_traceparent(
 }
 
 /// The context of ids that come as numbers; ids of zero are tallied.
-pub(crate) fn offer_context(series: &Series, high: u64, low: u64, span: u64, flags: u32) -> Option<TraceContext> {
+pub(crate) fn offer_context(series: &Series<'_>, high: u64, low: u64, span: u64, flags: u32) -> Option<TraceContext> {
     let ids = TraceId::from_u64s(high, low).zip(SpanId::from_u64(span));
     if ids.is_none() {
         series.count_drop(DropReason::InvalidId);

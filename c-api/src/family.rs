@@ -99,18 +99,62 @@ pub(crate) fn series<'a>(
     kind: Kind,
     values: &Array<spanpin_str>,
     values_len: usize,
-) -> Result<&'a Series, Error> {
+) -> Result<Series<'a>, Error> {
     let family = &handle(family, "family")?.core;
     if family.kind() != kind {
         let is = " family is not one of this kind: use the spanpin_..._with function of its own kind";
         return Err(Error::quoting(ErrorCode::WrongKind, "the ", family.kind().as_str(), is));
     }
     let values = values.elements(values_len, "values")?;
+    let repaired = repaired(values)?;
+    let mut walk = repaired.walk();
+    family.child_raw(values.iter().map(move |value| walk.next(value.bytes("").unwrap_or_default())))
+}
+
+/// Label values with what is no UTF-8 in them replaced.
+fn repaired(values: &[spanpin_str]) -> Result<Repaired, Error> {
     for value in values {
         value.bytes("a label value")?;
     }
-    let bytes = values.iter().map(|value| value.bytes("").unwrap_or_default());
-    let repaired = Repaired::of(bytes.clone())?;
-    let mut walk = repaired.walk();
-    family.child_raw(bytes.map(move |bytes| walk.next(bytes)))
+    Repaired::of(values.iter().map(|value| value.bytes("").unwrap_or_default()))
+}
+
+/// Removes the series of these label values from the page, with all that it has counted and its exemplars. `*removed` is 1 if
+/// there was one, else 0; the overflow series stays, and so does that of a family without labels. Pointers to it stay valid as
+/// long as the registry: what is recorded through them from here on goes to the overflow series, without exemplars. The same
+/// values begin anew, with another pointer. The memory of a removed series is used again for others of its family, ten
+/// seconds later, or sooner when there is no other space; a pointer takes no memory. Threads: any. Allocates: seldom.
+/// Ownership: `values` are read during the call; `removed` may be NULL. Returns: SPANPIN_STATUS_OK, NULL_POINTER,
+/// LABEL_COUNT, OUT_OF_MEMORY. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_family_remove(
+    family: Option<&spanpin_family>,
+    values: Array<spanpin_str>,
+    values_len: usize,
+    removed: Out<'_, i32>,
+    error: Out<'_, spanpin_error>,
+) -> spanpin_status {
+    let remove = || {
+        let family = &handle(family, "family")?.core;
+        let values = values.elements(values_len, "values")?;
+        let repaired = repaired(values)?;
+        let mut walk = repaired.walk();
+        let gone = family.remove(values.iter().map(move |value| walk.next(value.bytes("").unwrap_or_default())))?;
+        if let Some(removed) = removed {
+            removed.write(gone.into());
+        }
+        Ok(())
+    };
+    done(remove(), error)
+}
+
+/// Removes all series of a family, as spanpin_family_remove does. Threads: any. Allocates: seldom.
+/// Returns: SPANPIN_STATUS_OK, NULL_POINTER, OUT_OF_MEMORY. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn spanpin_family_clear(
+    family: Option<&spanpin_family>,
+    error: Out<'_, spanpin_error>,
+) -> spanpin_status {
+    let clear = || handle(family, "family")?.core.clear();
+    done(clear(), error)
 }

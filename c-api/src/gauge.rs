@@ -3,8 +3,8 @@
 use spanpin::Kind;
 
 use crate::boundary::{
-    Array, Out, done, handle, place, spanpin_error, spanpin_family, spanpin_gauge, spanpin_series_view, spanpin_str,
-    spanpin_worker_cell,
+    Array, Handle, Out, done, place, pointer, spanpin_error, spanpin_family, spanpin_gauge, spanpin_series_view,
+    spanpin_str, spanpin_worker_cell,
 };
 use crate::family::series;
 use crate::status::{SPANPIN_STATUS_NULL_POINTER, SPANPIN_STATUS_OK, spanpin_status};
@@ -25,7 +25,7 @@ pub extern "C" fn spanpin_gauge_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_gauge::pointer(series(family, Kind::Gauge, &values, values_len)?));
+        out.write(pointer(series(family, Kind::Gauge, &values, values_len)?)?);
         Ok(())
     };
     done(find(), error)
@@ -34,10 +34,10 @@ pub extern "C" fn spanpin_gauge_with(
 /// Sets the gauge. Every value is allowed, NaN and infinities too. Threads: any, without a lock. Allocates: never.
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER (`gauge`). Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_gauge_set(gauge: Option<&spanpin_gauge>, value: f64) -> spanpin_status {
-    match gauge {
+pub extern "C" fn spanpin_gauge_set(gauge: Handle<spanpin_gauge>, value: f64) -> spanpin_status {
+    match gauge.series() {
         Some(gauge) => {
-            gauge.core.set(value);
+            gauge.set(value);
             SPANPIN_STATUS_OK
         }
         None => SPANPIN_STATUS_NULL_POINTER,
@@ -48,10 +48,10 @@ pub extern "C" fn spanpin_gauge_set(gauge: Option<&spanpin_gauge>, value: f64) -
 /// it is set again. Threads: any, without a lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER
 /// (`gauge`). Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_gauge_add(gauge: Option<&spanpin_gauge>, amount: f64) -> spanpin_status {
-    match gauge {
+pub extern "C" fn spanpin_gauge_add(gauge: Handle<spanpin_gauge>, amount: f64) -> spanpin_status {
+    match gauge.series() {
         Some(gauge) => {
-            gauge.core.shift(amount);
+            gauge.shift(amount);
             SPANPIN_STATUS_OK
         }
         None => SPANPIN_STATUS_NULL_POINTER,
@@ -62,10 +62,10 @@ pub extern "C" fn spanpin_gauge_add(gauge: Option<&spanpin_gauge>, amount: f64) 
 /// added, which asks the system about each of them. Threads: any, without a lock. Allocates: never. Returns:
 /// SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_gauge_value(gauge: Option<&spanpin_gauge>, out: Out<'_, f64>) -> spanpin_status {
+pub extern "C" fn spanpin_gauge_value(gauge: Handle<spanpin_gauge>, out: Out<'_, f64>) -> spanpin_status {
     let value = || {
         let out = place(out, "out")?;
-        out.write(handle(gauge, "gauge")?.core.value());
+        out.write(gauge.get("gauge")?.value());
         Ok(())
     };
     done(value(), None)
@@ -77,9 +77,9 @@ pub extern "C" fn spanpin_gauge_value(gauge: Option<&spanpin_gauge>, out: Out<'_
 /// word holds `generation`; else by spanpin_gauge_add, whereupon it may ask again. Threads: any. Allocates: in the segment
 /// only. Returns: 1 if `*out` was written; 0 if there is no such cell, or for NULL. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_gauge_cell(gauge: Option<&spanpin_gauge>, out: Out<'_, spanpin_worker_cell>) -> i32 {
-    let (Some(gauge), Some(out)) = (gauge, out) else { return 0 };
-    let found = spanpin_worker_cell::of(&gauge.core);
+pub extern "C" fn spanpin_gauge_cell(gauge: Handle<spanpin_gauge>, out: Out<'_, spanpin_worker_cell>) -> i32 {
+    let (Some(gauge), Some(out)) = (gauge.series(), out) else { return 0 };
+    let found = spanpin_worker_cell::of(&gauge);
     found.map(|cell| out.write(cell)).is_some().into()
 }
 
@@ -87,12 +87,12 @@ pub extern "C" fn spanpin_gauge_cell(gauge: Option<&spanpin_gauge>, out: Out<'_,
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_gauge_view(
-    gauge: Option<&spanpin_gauge>,
+    gauge: Handle<spanpin_gauge>,
     out: Out<'_, spanpin_series_view>,
 ) -> spanpin_status {
     let view = || {
         let out = place(out, "out")?;
-        out.write(spanpin_series_view::of(&handle(gauge, "gauge")?.core));
+        out.write(spanpin_series_view::of(&gauge.get("gauge")?));
         Ok(())
     };
     done(view(), None)

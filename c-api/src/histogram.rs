@@ -6,7 +6,7 @@ use spanpin::Kind;
 use spanpin::raw::{Left, Series};
 
 use crate::boundary::{
-    Array, Out, done, handle, place, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
+    Array, Handle, Out, done, place, pointer, spanpin_error, spanpin_exemplar, spanpin_family, spanpin_histogram,
     spanpin_series_view, spanpin_str, spanpin_stripes,
 };
 use crate::exemplar::{Pointed, bare, offer_context, pointed, spanpin_trace_context, with_traceparent};
@@ -29,7 +29,7 @@ pub extern "C" fn spanpin_histogram_with(
 ) -> spanpin_status {
     let find = || {
         let out = place(out, "out")?;
-        out.write(spanpin_histogram::pointer(series(family, Kind::Histogram, &values, values_len)?));
+        out.write(pointer(series(family, Kind::Histogram, &values, values_len)?)?);
         Ok(())
     };
     done(find(), error)
@@ -40,10 +40,10 @@ pub extern "C" fn spanpin_histogram_with(
 /// lock. Allocates: never. Returns: SPANPIN_STATUS_OK, NULL_POINTER (`histogram`). Since: 0.1.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_histogram_observe(histogram: Option<&spanpin_histogram>, value: f64) -> spanpin_status {
-    match histogram {
+pub extern "C" fn spanpin_histogram_observe(histogram: Handle<spanpin_histogram>, value: f64) -> spanpin_status {
+    match histogram.series() {
         Some(histogram) => {
-            histogram.core.observe(value);
+            histogram.observe(value);
             SPANPIN_STATUS_OK
         }
         None => SPANPIN_STATUS_NULL_POINTER,
@@ -59,18 +59,17 @@ pub extern "C" fn spanpin_histogram_observe(histogram: Option<&spanpin_histogram
 /// INVALID_SPAN_ID. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_observe_trace(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     value: f64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &histogram.core;
+    let Some(series) = histogram.series() else { return SPANPIN_STATUS_NULL_POINTER };
     if series.is_off() {
-        return spanpin_histogram_observe(Some(histogram), value);
+        return spanpin_histogram_observe(histogram, value);
     }
     if let Some(trace) = bare(offer) {
         let left = series.observe_short(value);
-        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(series, value, left, trace) };
+        return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(histogram, value, left, trace) };
     }
     match offer {
         Some(offer) => observe_pointed(series, value, offer),
@@ -79,22 +78,30 @@ pub extern "C" fn spanpin_histogram_observe_trace(
 }
 
 #[inline(never)]
-fn observe_alone(series: &Series, value: f64) -> spanpin_status {
+fn observe_alone(series: Series<'_>, value: f64) -> spanpin_status {
     series.observe_without_span(value);
     ok()
 }
 
-/// Does what an observation has left. A function of its own, so that the usual way needs no frame.
+/// Does what an observation has left. A function of its own, so that the usual way needs no frame; of the handle, so that it has
+/// less to keep.
 #[cold]
 #[inline(never)]
-fn finish(series: &Series, value: f64, left: Left, trace: &spanpin_trace_context) -> spanpin_status {
-    series.offer_left(value, left, || trace.context());
+fn finish(
+    histogram: Handle<spanpin_histogram>,
+    value: f64,
+    left: Left,
+    trace: &spanpin_trace_context,
+) -> spanpin_status {
+    if let Some(series) = histogram.series() {
+        series.offer_left(value, left, || trace.context());
+    }
     ok()
 }
 
 #[inline(never)]
-fn observe_pointed(series: &Series, value: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
-    match pointed(series, Some(offer)) {
+fn observe_pointed(series: Series<'_>, value: f64, offer: &spanpin_exemplar<'_>) -> spanpin_status {
+    match pointed(&series, Some(offer)) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_trace(value, trace, labels.pairs()),
         Ok(Pointed { trace: None, .. }) => series.observe_without_span(value),
         Err(error) => {
@@ -112,13 +119,13 @@ fn observe_pointed(series: &Series, value: f64, offer: &spanpin_exemplar<'_>) ->
 /// (`traceparent`), INVALID_TRACEPARENT. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_observe_traceparent(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     value: f64,
     traceparent: Array<c_char>,
     traceparent_len: usize,
 ) -> spanpin_status {
-    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &histogram.core;
+    let Some(histogram) = histogram.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &histogram;
     with_traceparent(
         &traceparent,
         traceparent_len,
@@ -135,12 +142,12 @@ pub extern "C" fn spanpin_histogram_observe_traceparent(
 /// spanpin_histogram_observe_trace. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_observe_exemplar(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     value: f64,
     exemplar: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    let Some(histogram) = histogram else { return SPANPIN_STATUS_NULL_POINTER };
-    let series = &histogram.core;
+    let Some(histogram) = histogram.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    let series = &histogram;
     match pointed(series, exemplar) {
         Ok(Pointed { trace: Some(trace), labels }) => series.observe_exemplar_ids(value, trace, labels.pairs()),
         Ok(Pointed { labels, .. }) if !labels.is_empty() => series.observe_exemplar(value, labels.pairs()),
@@ -157,12 +164,12 @@ pub extern "C" fn spanpin_histogram_observe_exemplar(
 /// Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_view(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     out: Out<'_, spanpin_series_view>,
 ) -> spanpin_status {
     let view = || {
         let out = place(out, "out")?;
-        out.write(spanpin_series_view::of(&handle(histogram, "histogram")?.core));
+        out.write(spanpin_series_view::of(&histogram.get("histogram")?));
         Ok(())
     };
     done(view(), None)
@@ -175,12 +182,12 @@ pub extern "C" fn spanpin_histogram_view(
 /// written; 0 if there are none, or for NULL. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_stripes(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     wish: u32,
     out: Out<'_, spanpin_stripes>,
 ) -> i32 {
-    let (Some(histogram), Some(out)) = (histogram, out) else { return 0 };
-    let found = spanpin_stripes::of(&histogram.core, wish);
+    let (Some(histogram), Some(out)) = (histogram.series(), out) else { return 0 };
+    let found = spanpin_stripes::of(&histogram, wish);
     found.map(|stripes| out.write(stripes)).is_some().into()
 }
 
@@ -190,7 +197,7 @@ pub extern "C" fn spanpin_histogram_stripes(
 /// Threads: any. Allocates: never. Returns: 1 if the exemplar was written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_offer(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     bucket: u32,
     value: f64,
     seed: u64,
@@ -199,9 +206,9 @@ pub extern "C" fn spanpin_histogram_offer(
     span: u64,
     flags: u32,
 ) -> i32 {
-    let Some(histogram) = histogram else { return 0 };
-    let context = offer_context(&histogram.core, trace_high, trace_low, span, flags);
-    context.is_some_and(|context| histogram.core.offer_ids(bucket, value, seed, context)).into()
+    let Some(histogram) = histogram.series() else { return 0 };
+    let context = offer_context(&histogram, trace_high, trace_low, span, flags);
+    context.is_some_and(|context| histogram.offer_ids(bucket, value, seed, context)).into()
 }
 
 /// spanpin_histogram_offer with labels besides: of `offer` the span and the labels are taken. Labels over 128 code points are
@@ -209,16 +216,16 @@ pub extern "C" fn spanpin_histogram_offer(
 /// written, otherwise 0. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_offer_labels(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     bucket: u32,
     value: f64,
     seed: u64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> i32 {
-    let Some(histogram) = histogram else { return 0 };
-    match pointed(&histogram.core, offer) {
+    let Some(histogram) = histogram.series() else { return 0 };
+    match pointed(&histogram, offer) {
         Ok(Pointed { trace: Some(trace), labels }) => {
-            histogram.core.offer_ids_labels(bucket, value, seed, trace, labels.pairs()).into()
+            histogram.offer_ids_labels(bucket, value, seed, trace, labels.pairs()).into()
         }
         _ => 0,
     }
@@ -229,12 +236,12 @@ pub extern "C" fn spanpin_histogram_offer_labels(
 /// by filter, to leave it. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_draw(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     bucket: u32,
     value: f64,
     seed: u64,
 ) -> i32 {
-    histogram.is_some_and(|histogram| histogram.core.draw(bucket, value, seed)).into()
+    histogram.series().is_some_and(|histogram| histogram.draw(bucket, value, seed)).into()
 }
 
 /// spanpin_histogram_observe_exemplar of ids only, which come as numbers, for languages that cannot pass pointers cheaply.
@@ -242,17 +249,17 @@ pub extern "C" fn spanpin_histogram_draw(
 /// without a lock. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     value: f64,
     trace_high: u64,
     trace_low: u64,
     span: u64,
     flags: u32,
 ) {
-    let Some(histogram) = histogram else { return };
-    match offer_context(&histogram.core, trace_high, trace_low, span, flags) {
-        Some(context) => histogram.core.observe_exemplar_ids(value, context, core::iter::empty()),
-        None => histogram.core.observe(value),
+    let Some(histogram) = histogram.series() else { return };
+    match offer_context(&histogram, trace_high, trace_low, span, flags) {
+        Some(context) => histogram.observe_exemplar_ids(value, context, core::iter::empty()),
+        None => histogram.observe(value),
     };
 }
 
@@ -260,8 +267,8 @@ pub extern "C" fn spanpin_histogram_observe_exemplar_ids(
 /// to date if that is a second old; for direct recording.
 /// Threads: any. Allocates: never. A NULL histogram does nothing. Since: 0.1.
 #[unsafe(no_mangle)]
-pub extern "C" fn spanpin_histogram_turn(histogram: Option<&spanpin_histogram>) {
-    if let Some(histogram) = histogram {
-        histogram.core.turn();
+pub extern "C" fn spanpin_histogram_turn(histogram: Handle<spanpin_histogram>) {
+    if let Some(histogram) = histogram.series() {
+        histogram.turn();
     }
 }

@@ -1,7 +1,7 @@
 //! All that the rings hold, for people who look at a process without a Prometheus.
 
 use crate::boundary::{
-    Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar_list, spanpin_histogram,
+    Handle, Out, done, handle, place, spanpin_counter, spanpin_error, spanpin_exemplar_list, spanpin_histogram,
     spanpin_registry, spanpin_scrape_result,
 };
 use crate::status::spanpin_status;
@@ -11,13 +11,13 @@ use crate::status::spanpin_status;
 /// spanpin_exemplar_list_free. Returns: SPANPIN_STATUS_OK, NULL_POINTER, OUT_OF_MEMORY. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_histogram_exemplars(
-    histogram: Option<&spanpin_histogram>,
+    histogram: Handle<spanpin_histogram>,
     out: Out<'_, spanpin_exemplar_list>,
     error: Out<'_, spanpin_error>,
 ) -> spanpin_status {
     let list = || {
-        let histogram = handle(histogram, "histogram")?;
-        place(out, "out")?.write(spanpin_exemplar_list::of(histogram.core.exemplars()?)?);
+        let histogram = histogram.get("histogram")?;
+        place(out, "out")?.write(spanpin_exemplar_list::of(histogram.exemplars()?)?);
         Ok(())
     };
     done(list(), error)
@@ -26,13 +26,13 @@ pub extern "C" fn spanpin_histogram_exemplars(
 /// Every exemplar that the counter holds, newest first. All else: as spanpin_histogram_exemplars. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn spanpin_counter_exemplars(
-    counter: Option<&spanpin_counter>,
+    counter: Handle<spanpin_counter>,
     out: Out<'_, spanpin_exemplar_list>,
     error: Out<'_, spanpin_error>,
 ) -> spanpin_status {
     let list = || {
-        let counter = handle(counter, "counter")?;
-        place(out, "out")?.write(spanpin_exemplar_list::of(counter.core.exemplars()?)?);
+        let counter = counter.get("counter")?;
+        place(out, "out")?.write(spanpin_exemplar_list::of(counter.exemplars()?)?);
         Ok(())
     };
     done(list(), error)

@@ -86,6 +86,7 @@ PROGRAMS = {
     "segment": ["segment.c"],
     "rules": ["rules.c"],
     "hooks": ["hooks.c"],
+    "churn": ["churn.c"],
     "history": ["history.c"],
     "ids": ["ids.c"],
     "threads": ["threads.c"],

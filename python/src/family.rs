@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
-use spanpin::{ErrorCode, FamilyBuilder, FamilyHandle};
+use pyo3::types::{PyDict, PyString, PyTuple};
+use spanpin::{ErrorCode, FamilyBuilder, FamilyHandle, Life};
 
 use crate::error::{from_core, raise};
-use crate::labels::LabelCache;
+use crate::labels::{LabelCache, texts_in_order};
 use crate::log::segment_notices;
 use crate::options::Attached;
 use crate::registry::{Registry, default_registry};
@@ -21,6 +21,9 @@ pub(crate) trait CoreFamily: FamilyHandle + Send + Sync {
     type Series;
     fn child(&self, values: &[&str]) -> Result<Self::Series, spanpin::Error>;
     fn is_overflow(series: &Self::Series) -> bool;
+    fn life(series: &Self::Series) -> Life;
+    fn remove_series(&self, values: &[&str]) -> Result<bool, spanpin::Error>;
+    fn remove_all(&self) -> Result<(), spanpin::Error>;
 }
 
 macro_rules! core_family {
@@ -34,6 +37,18 @@ macro_rules! core_family {
 
             fn is_overflow(series: &Self::Series) -> bool {
                 series.is_overflow()
+            }
+
+            fn life(series: &Self::Series) -> Life {
+                series.life()
+            }
+
+            fn remove_series(&self, values: &[&str]) -> Result<bool, spanpin::Error> {
+                self.remove(values)
+            }
+
+            fn remove_all(&self) -> Result<(), spanpin::Error> {
+                self.clear()
             }
         }
     )*};
@@ -64,16 +79,16 @@ pub(crate) trait Kind: 'static {
 /// The series of these label values.
 pub(crate) fn find<K: Kind>(py: Python<'_>, family: &Family<K::Core>, values: &[&str]) -> PyResult<Found> {
     let series = family.core.child(values).map_err(|error| from_core(py, &error))?;
-    let keep = !K::Core::is_overflow(&series);
+    let keep = (!K::Core::is_overflow(&series)).then(|| K::Core::life(&series));
     Ok(Found { object: K::object(py, family, series)?, keep })
 }
 
 /// A series found in the core.
 pub(crate) struct Found {
     pub(crate) object: Py<PyAny>,
-    /// False for the overflow series: what brought it about may pass, and the values that
-    /// lead to it are without number.
-    pub(crate) keep: bool,
+    /// The life for which it may be kept. Nothing for the overflow series: what brought it
+    /// about may pass, and the values that lead to it are without number.
+    pub(crate) keep: Option<Life>,
 }
 
 /// The part of a family object that is the same for every kind.
@@ -107,6 +122,25 @@ impl<C: CoreFamily> Family<C> {
         let label_names = arguments.label_names.iter().map(|name| name.clone_ref(py)).collect();
         let name = arguments.name.clone().into_owned();
         Ok((Self { core, name, label_names, cache: LabelCache::new(), attached }, series))
+    }
+}
+
+impl<C: CoreFamily> Family<C> {
+    /// `remove()`: whether there was a series of these label values.
+    pub(crate) fn remove(
+        &self,
+        py: Python<'_>,
+        values: &Bound<'_, PyTuple>,
+        by_name: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        let texts = texts_in_order(self, values, by_name)?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        py.detach(|| self.core.remove_series(&texts)).map_err(|error| from_core(py, &error))
+    }
+
+    /// `clear()`.
+    pub(crate) fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.core.remove_all()).map_err(|error| from_core(py, &error))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use spanpin::{DropReason, ExemplarLabels, TraceContext};
 
 use crate::error::from_core;
@@ -238,6 +238,30 @@ impl Histogram {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         self.family.repr(py, "Histogram")
+    }
+
+    /// Removes the series of these label values from the output, and tells whether there was one.
+    ///
+    /// The values are given as to `labels()`. All that the series has counted goes, and so do
+    /// its exemplars. What is recorded through an object of it from here on goes to the
+    /// overflow series, without exemplars; the same values begin anew. The memory is used
+    /// again for others, ten seconds later, or sooner when the registry has no other space.
+    /// The overflow series stays, and so does that of a family without labels.
+    ///
+    /// Raises `SpanpinError` unless there is one value for each label.
+    #[pyo3(signature = (*values, **by_name))]
+    fn remove(
+        &self,
+        py: Python<'_>,
+        values: &Bound<'_, PyTuple>,
+        by_name: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        self.family.remove(py, values, by_name)
+    }
+
+    /// Removes all series of the family, as `remove` does.
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        self.family.clear(py)
     }
 }
 

@@ -8,14 +8,15 @@ use crate::error::{Error, ErrorCode};
 use crate::exemplar::RuleOptions;
 use crate::family::Family;
 use crate::hooks::TraceUrl;
-use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, out_of_memory};
+use crate::memory::{Chain, CurrentTable, Link, Pinned, Pushed, Table, boxed, out_of_memory};
 use crate::process::{ExemplarShare, Held, Lock, add_within, fork_generation};
 use crate::registry::ScraperIdentity;
 use crate::segment::layout::{Header, Window};
+use crate::segment::life::FIRST;
 use crate::segment::problem::{Fault, Instead, Notices, SegmentReason};
-use crate::segment::publish::{Published, publish};
-use crate::segment::{Offset, RecordKind, Segment};
-use crate::series::Series;
+use crate::segment::publish::{Head, Published, enlist, last_made, newest, publish};
+use crate::segment::{Offset, RecordKind, Segment, SeriesText};
+use crate::series::{Handle, Series};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A window is closed by time after this long without a scrape.
@@ -58,8 +59,10 @@ pub(crate) struct Core {
     pub(crate) families: Chain<Family>,
     /// Held while records are published and the index grows.
     pub(crate) lock: Lock,
-    /// Offset of the newest record that this process has taken up.
+    /// The head of the publications up to which this process has taken up all.
     walked: AtomicU64,
+    /// The series by the places of their records, once one of them was used again.
+    by_place: Link<CurrentTable<Series>>,
     /// Size of the last exposition, with which the next one starts.
     pub(crate) body_hint: AtomicU64,
     pub(crate) clock: Clock,
@@ -88,6 +91,7 @@ impl Core {
             families: Chain::new(),
             lock: Lock::new(),
             walked: AtomicU64::new(0),
+            by_place: Link::empty(),
             body_hint: AtomicU64::new(0),
             clock,
             exemplar_share: ExemplarShare::new(settings.exemplar_bytes),
@@ -101,13 +105,13 @@ impl Core {
         })
     }
 
-    pub(crate) fn walked(&self) -> u64 {
-        self.walked.load(Ordering::Relaxed)
+    pub(crate) fn walked(&self) -> Head {
+        Head(self.walked.load(Ordering::Relaxed))
     }
 
-    /// The caller holds the lock and has taken up every record up to this one.
-    pub(crate) fn set_walked(&self, place: Offset) {
-        self.walked.store(place.bytes(), Ordering::Relaxed);
+    /// The caller holds the lock and has taken up every publication up to this one.
+    pub(crate) fn set_walked(&self, head: Head) {
+        self.walked.store(head.0, Ordering::Relaxed);
     }
 
     /// Holds the lock of the slow paths.
@@ -126,37 +130,54 @@ impl Core {
         self.families.mend();
         for family in self.families.iter() {
             family.series.mend();
+            family.outgrown.mend();
+        }
+        let mut all = Pushed::new();
+        for family in self.families.iter() {
             for series in family.series.iter() {
-                let known =
-                    self.index.get().probe(series.hash()).any(|s| core::ptr::eq(&raw const *s, &raw const *series));
-                if !known && self.make_room_in_index().is_ok() {
-                    self.index.get().insert(series.hash(), series);
+                if all.push(series).is_err() {
+                    return;
                 }
             }
+        }
+        // The tables may have an entry twice, or not at all. Whoever reads the old ones meanwhile looks again under the lock.
+        let known = all.iter().copied().filter(|series| series.text.life() != 0);
+        let _ = self.index.rebuild(known, Series::hash);
+        if let Some(by_place) = self.by_place.get() {
+            let _ = by_place.rebuild(all.iter().copied(), place_hash);
+        }
+        for series in all.iter().filter(|series| series.text.life() == 0) {
+            let _ = self.attach_series(series.place());
         }
     }
 
     /// Grows the index if it is nearly full. The caller holds the lock.
     pub(crate) fn make_room_in_index(&self) -> Result<(), Error> {
+        if let Some(by_place) = self.by_place.get().filter(|table| !table.get().has_room()) {
+            by_place.grow(place_hash)?;
+        }
         if self.index.get().has_room() { Ok(()) } else { self.index.grow(Series::hash) }
     }
 
-    /// Takes up the records from the one at `from` back to the one before `until`, oldest first. The caller holds
-    /// the lock.
+    /// Takes up the publications from `from` back to `until`, oldest first. The caller holds the lock.
     ///
     /// A record that is damaged is left out; what it counts still lies in the segment. If memory is short nothing is
     /// taken for walked, so that the next call comes here again.
-    pub(crate) fn catch_up(&self, from: u64, until: u64) -> Result<(), Error> {
-        let (places, _) = self.places(from, until)?;
+    fn catch_up(&self, from: Head, until: Head) -> Result<(), Error> {
+        if from == until {
+            return Ok(());
+        }
+        let places = match self.publications(from, until)? {
+            Some(places) => places,
+            None => self.all_made()?.0,
+        };
         for place in places.iter().rev() {
             match self.attach(*place) {
                 Err(error) if error.code() == ErrorCode::OutOfMemory => return Err(error),
                 _ => {}
             }
         }
-        if from != until {
-            self.set_walked(Offset::from_bytes(from));
-        }
+        self.set_walked(from);
         Ok(())
     }
 
@@ -165,40 +186,72 @@ impl Core {
         let _held = self.hold();
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: attaching");
-        // SYNC(record-publish): Acquire; the records up to this one become visible.
-        let newest = self.header.newest_record.load(Ordering::Acquire);
-        let (places, whole) = self.places(newest, 0)?;
-        if !whole {
-            return Err(Error::fixed(ErrorCode::SegmentFull, "its list of records does not end, or leads outside"));
-        }
-        for place in places.iter().rev() {
+        let newest = self.newest();
+        for place in self.all_made_strictly()?.iter().rev() {
             self.attach(*place)?;
         }
-        self.set_walked(Offset::from_bytes(newest));
+        self.set_walked(newest);
         Ok(())
     }
 
-    /// The records from the one at `from` back to the one before `until`, newest first, and whether the walk met its
-    /// end.
-    pub(crate) fn places(&self, from: u64, until: u64) -> Result<(Pushed<Offset>, bool), Error> {
-        // The walk ends at the tail at the latest: a crafted list could loop.
-        let most = self.header.tail.load(Ordering::Relaxed) >> 6;
+    /// The head of the publications. What is published there is live.
+    pub(crate) fn newest(&self) -> Head {
+        newest(&self.header.newest_record, |lines| self.segment.record_words(Offset::from_lines(lines)))
+    }
+
+    /// How many records there can be. A crafted list could loop.
+    fn most_records(&self) -> u64 {
+        self.header.tail.load(Ordering::Relaxed) >> 6
+    }
+
+    /// What was published from `from` back to `until`, newest first. Nothing if one of them was published again since: then
+    /// it does not lead further back.
+    fn publications(&self, from: Head, until: Head) -> Result<Option<Pushed<Offset>>, Error> {
         let mut places = Pushed::new();
+        if u64::from(from.number().wrapping_sub(until.number())) > self.most_records() {
+            return Ok(None);
+        }
         let mut at = from;
-        while at != until && at != 0 {
-            let place = Offset::from_bytes(at);
-            let Some(next) = self.segment.next_of(place) else { return Ok((places, false)) };
+        while at.number() != until.number() {
+            let place = Offset::from_lines(at.lines());
+            let word = self.segment.record(place).map(|record| record.publication.load(Ordering::Relaxed));
+            let Some(before) = word.and_then(|word| at.before(word)) else { return Ok(None) };
+            places.push(place)?;
+            at = before;
+        }
+        Ok(Some(places).filter(|_| at == until))
+    }
+
+    /// All records, newest first, published or not, and whether the walk met the end of their list.
+    fn all_made(&self) -> Result<(Pushed<Offset>, bool), Error> {
+        let most = self.most_records();
+        let mut places = Pushed::new();
+        let mut at = last_made(&self.header.last_made);
+        while at != 0 {
+            let place = Offset::from_lines(at);
+            let Some(record) = self.segment.record(place) else { return Ok((places, false)) };
             if places.len() as u64 >= most {
                 return Ok((places, false));
             }
             places.push(place)?;
-            at = next.load(Ordering::Relaxed);
+            at = record.made_before.load(Ordering::Relaxed);
         }
-        Ok((places, at == until))
+        Ok((places, true))
+    }
+
+    /// The same, failing if their list is damaged.
+    pub(crate) fn all_made_strictly(&self) -> Result<Pushed<Offset>, Error> {
+        let (places, whole) = self.all_made()?;
+        if !whole {
+            return Err(Error::fixed(ErrorCode::SegmentFull, "its list of records does not end, or leads outside"));
+        }
+        Ok(places)
     }
 
     fn attach(&self, place: Offset) -> Result<(), Error> {
         match self.segment.kind_of(place) {
+            // One that never was published has no series.
+            Some(RecordKind::Family) if !self.segment.is_live_family(place) => Ok(()),
             Some(RecordKind::Family) => self.attach_family(place).map(|_| ()),
             Some(RecordKind::Series) => self.attach_series(place).map(|_| ()),
             None => Err(Error::fixed(ErrorCode::SegmentFull, "a record of the segment is of no known kind")),
@@ -214,7 +267,7 @@ impl Core {
             let _held = self.hold();
             self.note_shortage();
         }
-        if self.header.newest_record.load(Ordering::Relaxed) == self.walked() {
+        if self.header.newest_record.load(Ordering::Relaxed) == self.walked().0 {
             return;
         }
         let _held = self.hold();
@@ -226,29 +279,36 @@ impl Core {
     pub(crate) fn catch_up_to_newest(&self) -> Result<(), Error> {
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: catching up");
-        // SYNC(record-publish): Acquire; the records up to this one become visible.
-        let newest = self.header.newest_record.load(Ordering::Acquire);
-        self.catch_up(newest, self.walked())
+        self.catch_up(self.newest(), self.walked())
+    }
+
+    /// Adds a record that was written to the list of all.
+    pub(crate) fn enlist(&self, mine: Offset) -> Result<(), Error> {
+        let record = self.segment.record(mine).ok_or_else(out_of_memory)?;
+        let lines = mine.lines().ok_or_else(out_of_memory)?;
+        enlist(&self.header.last_made, lines, |before| record.made_before.store(before, Ordering::Relaxed));
+        Ok(())
     }
 
     /// Publishes the record at `mine`, unless `existing` finds an equal one among those of others. The caller holds the
     /// lock.
     pub(crate) fn publish(&self, mine: Offset, existing: impl Fn() -> Option<Offset>) -> Result<Published, Error> {
         self.be_worker();
-        let link = self.segment.next_of(mine).ok_or_else(out_of_memory)?;
-        Ok(publish(
+        let lines = mine.lines().ok_or_else(out_of_memory)?;
+        let published = publish(
             &self.header.newest_record,
-            mine.bytes(),
+            lines,
             self.walked(),
-            |next| link.store(next, Ordering::Relaxed),
+            |lines| self.segment.record_words(Offset::from_lines(lines)),
             |from, until| {
-                // A list that was not walked to its end may hold it: then nothing is published.
+                // What was not walked to its end may hold it: then nothing is published.
                 if self.catch_up(from, until).is_err() {
                     return Some(Offset::HEADER.bytes());
                 }
                 existing().map(Offset::bytes)
             },
-        ))
+        );
+        published.ok_or_else(out_of_memory)
     }
 
     /// Makes this process one of the workers of a segment in a file, which a child of fork is not yet: for those who look
@@ -313,19 +373,65 @@ impl Core {
         Ok(self.families.push(family))
     }
 
-    /// Takes up the series at a place, as `attach_family` does.
-    pub(crate) fn attach_series(&self, place: Offset) -> Result<Pinned<Series>, Error> {
-        let text = self.segment.read_series(place)?;
+    /// Takes up the series at a place, as `attach_family` does. Nothing if it is not live.
+    pub(crate) fn attach_series(&self, place: Offset) -> Result<Option<Handle>, Error> {
+        let Some(text) = self.segment.read_series(place)? else { return Ok(None) };
         let family = self.families.iter().find(|family| family.place() == text.family);
         let orphan = || Error::fixed(ErrorCode::SegmentFull, "a series of the segment names no family that is there");
         let family = family.ok_or_else(orphan)?;
         family.check_series(place, &text)?;
-        let mut same = self.index.get().probe(text.hash).filter(|known| known.has_text(&family, &text));
-        match same.next() {
-            Some(known) if known.place() == place => Ok(known),
-            Some(_) => Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a series twice")),
-            None => Family::attach(family, place, text),
+        let same = self.index.get().probe(text.hash).find(|known| known.has_text(&family, &text));
+        let known = match same {
+            Some(known) if known.place() == place => Some(known),
+            Some(_) => return Err(Error::fixed(ErrorCode::SegmentFull, "the segment has a series twice")),
+            None if text.life == FIRST && self.by_place.get().is_none() => None,
+            None => self.series_at(place)?,
+        };
+        match known {
+            Some(known) if known.text.life() == text.life => Ok(Some(Handle::new(known, text.life))),
+            Some(known) => self.begin_life(known, &text).map(Some),
+            None => Family::attach(family, place, &text).map(Some),
         }
+    }
+
+    /// The series at a place, whatever its life.
+    fn series_at(&self, place: Offset) -> Result<Option<Pinned<Series>>, Error> {
+        let table = match self.by_place.get() {
+            Some(table) => table,
+            None => {
+                let mut all = Pushed::new();
+                for family in self.families.iter() {
+                    family.series.iter().try_for_each(|series| all.push(series))?;
+                }
+                let table = CurrentTable::new(Table::with_room(all.len())?);
+                all.iter().for_each(|series| table.get().insert(place_hash(series), *series));
+                self.by_place.set(boxed(table)?)
+            }
+        };
+        Ok(table.get().probe(hash_of_place(place)).find(|series| series.place() == place))
+    }
+
+    /// Adds a series to the indexes. The caller holds the lock and has called `make_room_in_index`.
+    pub(crate) fn add_to_index(&self, series: Pinned<Series>) {
+        self.index.get().insert(series.hash(), series);
+        if let Some(by_place) = self.by_place.get() {
+            by_place.get().insert(place_hash(&series), series);
+        }
+    }
+
+    /// Takes over what the record of a series says in another life.
+    fn begin_life(&self, series: Pinned<Series>, text: &SeriesText) -> Result<Handle, Error> {
+        self.make_room_in_index()?;
+        self.index.get().remove(series, Series::hash);
+        let outgrown = series.begin_life(text);
+        if series.text.life() != 0 {
+            self.index.get().insert(series.hash(), series);
+        }
+        if let Some(outgrown) = outgrown? {
+            series.family.outgrown.push(outgrown);
+        }
+        series.family.count_label_set(true);
+        Ok(Handle::new(series, text.life))
     }
 
     /// The family of this name that this process shows.
@@ -336,14 +442,15 @@ impl Core {
 
     /// Series of all families, overflow series left out.
     pub(crate) fn label_sets(&self) -> u64 {
-        self.families.iter().map(|family| family.label_sets()).fold(0, u64::saturating_add)
+        self.families.iter().map(|family| family.count_live()).fold(0, u64::saturating_add)
     }
 
     /// Counts a series of the family at a place, for whoever looks at the file.
-    pub(crate) fn count_series(&self, family: Offset) {
-        self.header.series.fetch_add(1, Ordering::Relaxed);
-        if let Some(record) = self.segment.family_record(family) {
-            record.series.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_series(&self, family: Offset, more: bool) {
+        let change = |seen: u64| if more { seen.checked_add(1) } else { seen.checked_sub(1) };
+        let record = self.segment.family_record(family).map(|record| &record.series);
+        for number in record.into_iter().chain([&self.header.series]) {
+            let _ = number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
         }
     }
 
@@ -367,6 +474,15 @@ impl Core {
         self.header.exemplar_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
         self.exemplar_share.give_back(bytes as u64);
     }
+}
+
+fn place_hash(series: &Series) -> u64 {
+    hash_of_place(series.place())
+}
+
+fn hash_of_place(place: Offset) -> u64 {
+    // Lines of neighbours differ in few bits; a table looks at the low ones.
+    place.bytes().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 #[cfg(test)]
@@ -399,7 +515,9 @@ mod tests {
                 overflow: false,
             };
             let place = core.segment.write_series(&write).unwrap();
-            let half = Series::from_record(family, place, core.segment.read_series(place).unwrap()).unwrap();
+            core.enlist(place).unwrap();
+            assert!(matches!(core.publish(place, || None), Ok(Published::Mine(_))));
+            let half = Series::from_record(family, place, &core.segment.read_series(place).unwrap().unwrap()).unwrap();
             family.series.push_in_part(half, steps);
             core.lock.abandon();
 

@@ -8,7 +8,8 @@ use crate::core::WINDOW_MOST_MS;
 use crate::exemplar::ring::beats;
 use crate::exemplar::{Offer, priority, scrapers};
 use crate::family::{CLOCK_LEAST, GATE_KIND, GATE_SHIFT, GateKind, Kind};
-use crate::series::{Series, add_to_float};
+use crate::segment::life::State;
+use crate::series::{Handle, add_to_float};
 use crate::stripes::{CellSet, SEED_SHIFT, is_probe};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tally::Tally;
@@ -57,7 +58,35 @@ impl Left {
     }
 }
 
-impl Series {
+impl Handle {
+    /// Whether observations go the usual way: to the cells of the series, which is in the life of this handle and takes only
+    /// what is its own. A thread that learns late that it is not so still counts where every reader looks; one that was
+    /// stopped right behind this for longer than a removed series rests counts in the next life.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.life_word().load(Ordering::Relaxed) == self.plain()
+    }
+
+    /// The cells for an observation that does not go the usual way; nothing if the life of this handle has ended.
+    pub(crate) fn cells_apart(&self) -> Option<CellSet<'_>> {
+        let state = State::of(self.life_word().load(Ordering::Relaxed));
+        if !state.is_of(self.plain()) {
+            return None;
+        }
+        if state.is_overflow() {
+            self.family.count_overflow();
+        }
+        if state.is_striped() && !self.stripes.are_known() {
+            self.learn_stripes();
+        }
+        Some(self.own_cells())
+    }
+
+    /// The series that counts for a handle whose life has ended. Without exemplars: they would be shown for another label set.
+    pub(crate) fn instead(&self) -> Option<Handle> {
+        self.family.overflow().filter(|overflow| overflow.place() != self.place())
+    }
+
     /// Counts an observation. NaN is only tallied, because one of them would spoil the sum for ever.
     #[inline(always)]
     pub(crate) fn count_observation(&self, value: f64) {
@@ -77,7 +106,7 @@ impl Series {
 
     #[cold]
     #[inline(never)]
-    fn count_unusual(&self, value: f64) {
+    fn count_unusual(self, value: f64) {
         self.count_observation_of(value);
     }
 
@@ -87,8 +116,10 @@ impl Series {
             self.family.core.header.count(Tally::Nan, 1);
             return None;
         }
-        self.count_if_overflow();
-        let set = self.own_cells();
+        let Some(set) = self.cells_apart() else {
+            self.instead()?.count_observation(value);
+            return None;
+        };
         let (sum, counts) = set.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
         let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +133,7 @@ impl Series {
 
     #[inline(always)]
     fn is_unusual_observation(&self, value: f64) -> bool {
-        value.is_nan() || self.family.kind != Kind::Histogram || !self.stripes.is_plain()
+        value.is_nan() || self.family.kind != Kind::Histogram || !self.is_plain()
     }
 
     /// Whether no observation is offered, and nobody is told of slow ones.
@@ -112,7 +143,7 @@ impl Series {
         self.family.is_off()
     }
 
-    /// Counts an observation the short way. What is left is for [`Series::finish_observation`]; then its exemplar may be worth
+    /// Counts an observation the short way. What is left is for [`Handle::finish_observation`]; then its exemplar may be worth
     /// a look: it beats what its window has, or it is time to look at the clock, or it is slow enough to be told of.
     #[inline(always)]
     pub fn observe_short(&self, value: f64) -> Left {
@@ -160,15 +191,18 @@ impl Series {
     /// Does what the short way has left of an observation, and answers the offer if it is worth a look.
     #[cold]
     #[inline(never)]
-    pub(crate) fn finish_observation(&self, value: f64, mut left: Left) -> Option<Offer> {
+    pub(crate) fn finish_observation(self, value: f64, mut left: Left) -> Option<Offer> {
         let bucket = self.family.bounds.index(value);
         if left.has(UNUSUAL) {
             if value.is_nan() || self.family.kind != Kind::Histogram {
                 self.family.core.header.count(Tally::Nan, 1);
                 return None;
             }
-            self.count_if_overflow();
-            left = self.count_at_gate(self.own_cells(), bucket, value);
+            let Some(set) = self.cells_apart() else {
+                self.instead()?.count_observation(value);
+                return None;
+            };
+            left = self.count_at_gate(set, bucket, value);
         }
         self.finish(bucket as u32, value, left)
     }
@@ -176,7 +210,7 @@ impl Series {
     /// Counts in a stripe at the first try, or adds to the sum that met others.
     #[cold]
     #[inline(never)]
-    fn add_contended(&self, value: f64) {
+    fn add_contended(self, value: f64) {
         if let Some((sum, counts)) = self.own_cells().cells.split_first() {
             add_to_float(sum, value);
             self.note_meeting(counts);
@@ -211,7 +245,7 @@ impl Series {
 
     #[cold]
     #[inline(never)]
-    fn increment_unusual(&self, amount: f64) {
+    fn increment_unusual(self, amount: f64) {
         self.count_increment_of(amount);
     }
 
@@ -222,8 +256,10 @@ impl Series {
             self.family.core.header.count(Tally::InvalidIncrement, 1);
             return None;
         }
-        self.count_if_overflow();
-        let set = self.own_cells();
+        let Some(set) = self.cells_apart() else {
+            self.instead()?.count_increment(amount);
+            return None;
+        };
         let (before, what) = add_amount(set.cells, amount);
         if what != 0 {
             self.finish_amount(amount, Left { seed: before, what });
@@ -234,10 +270,10 @@ impl Series {
     #[inline(always)]
     fn is_unusual_increment(&self, amount: f64) -> bool {
         let usual = (0.0..f64::INFINITY).contains(&amount) && self.family.kind == Kind::Counter;
-        !usual || !self.stripes.is_plain()
+        !usual || !self.is_plain()
     }
 
-    /// Adds to a counter the short way, as [`Series::observe_short`] does.
+    /// Adds to a counter the short way, as [`Handle::observe_short`] does.
     #[inline(always)]
     pub fn add_short(&self, amount: f64) -> Left {
         if self.is_unusual_increment(amount) {
@@ -275,14 +311,17 @@ impl Series {
     /// Does what the short way has left of an increment, and answers the offer if it is worth a look.
     #[cold]
     #[inline(never)]
-    pub(crate) fn finish_increment(&self, amount: f64, mut left: Left) -> Option<Offer> {
+    pub(crate) fn finish_increment(self, amount: f64, mut left: Left) -> Option<Offer> {
         if left.has(UNUSUAL) {
             if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
                 self.family.core.header.count(Tally::InvalidIncrement, 1);
                 return None;
             }
-            self.count_if_overflow();
-            left = self.add_at_gate(self.own_cells(), amount);
+            let Some(set) = self.cells_apart() else {
+                self.instead()?.count_increment(amount);
+                return None;
+            };
+            left = self.add_at_gate(set, amount);
         }
         self.finish_amount(amount, left);
         self.finish(0, amount, Left { what: left.what & !SUM, ..left })
@@ -292,7 +331,7 @@ impl Series {
     /// `fetch_add` never tells.
     #[cold]
     #[inline(never)]
-    fn finish_amount(&self, amount: f64, left: Left) {
+    fn finish_amount(self, amount: f64, left: Left) {
         let [whole, fraction, fractions] = self.own_cells().cells else { return };
         if left.has(SUM) {
             add_to_float(fraction, amount);
@@ -309,7 +348,7 @@ impl Series {
     /// The cells that the calling thread counts in. A gauge's are never striped: setting one would not be one step.
     #[inline(always)]
     fn own_cells(&self) -> CellSet<'_> {
-        self.stripes.own(self.cells(), &self.family.core.header)
+        self.stripes.own(self.cells(), &self.family.core)
     }
 
     /// Whether this observation is the one in 16 that looks at the clock.
@@ -369,13 +408,13 @@ fn add_amount(cells: &[AtomicU64], amount: f64) -> (u64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::Pinned;
     use crate::registry::{Registry, RegistryOptions};
+    use crate::series::Series;
 
-    fn series(registry: &Registry, bounds: &[f64]) -> Pinned<Series> {
+    fn series(registry: &Registry, bounds: &[f64]) -> Handle {
         let family = registry.histogram("h", "").bounds(bounds).register().unwrap();
         let _ = family.with(&[]).unwrap();
-        registry.core.family("h").unwrap().series.iter().find(|series| !series.is_overflow()).unwrap()
+        registry.core.family("h").unwrap().series.iter().find_map(Series::current).unwrap()
     }
 
     fn registry() -> Registry {

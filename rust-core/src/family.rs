@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use crate::buckets::Bounds;
 use crate::buffer::Buffer;
+use crate::churn::Resting;
 use crate::core::Core;
 use crate::encode::prefix;
 use crate::error::{Error, ErrorCode};
+use crate::exclusive::Exclusive;
 use crate::exemplar::Policy;
 use crate::exemplar::rules::Rules;
 use crate::hash::fold;
@@ -15,11 +17,13 @@ use crate::hooks::Hooks;
 use crate::memory::{Chain, Link, Node, Pinned, boxed, out_of_memory};
 use crate::segment::gauge_cells::GAUGE_CELLS;
 use crate::segment::layout::{COUNTER_CELLS, HISTOGRAM_COUNTS_AT, Window};
+use crate::segment::life::{FIRST, look};
 use crate::segment::publish::Published;
 use crate::segment::{FamilyText, Offset, SeriesText, SeriesWrite, put_text};
-use crate::series::Series;
+use crate::series::{Handle, Series};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::tally::Tally;
+use crate::text::Outgrown;
 
 /// The value every label of an overflow series has.
 pub const OVERFLOW_LABEL: &str = "spanpin_overflow";
@@ -93,6 +97,8 @@ pub struct Family {
     place: Offset,
     /// Label sets that have a series, the overflow series left out, as far as this process has taken them up.
     label_sets: AtomicU64,
+    /// What the record said of its series when they were last counted one by one.
+    counted_at: AtomicU64,
     /// How its gates compare, one of [`GateKind`], and above it the mask of [`Family::gate`].
     pub(crate) gate: AtomicU32,
     /// Milliseconds, their low bits, at which an observation last looked at the clock.
@@ -104,6 +110,10 @@ pub struct Family {
     /// Not zero while another family stands in the exposition for this one.
     hidden: AtomicU32,
     pub(crate) series: Chain<Series>,
+    /// Those that were removed and not used again yet.
+    pub(crate) resting: Exclusive<Resting>,
+    /// Blocks of text that got too small, which others may be reading.
+    pub(crate) outgrown: Chain<Outgrown>,
     /// Takes what finds no place. Set before the family is handed out.
     pub(crate) overflow: Link<OverflowOf>,
     next: Link<Family>,
@@ -187,7 +197,7 @@ impl Family {
             )
         };
         let tag = text.tag;
-        let kind = Kind::from_u32((tag >> 8 & 0xFF) as u32).ok_or_else(unknown)?;
+        let kind = Kind::from_u32(tag >> 8 & 0xFF).ok_or_else(unknown)?;
         let bounds = Bounds::new(&text.bounds)?;
         let rules = Rules::from_words(text.rules).ok_or_else(unknown)?;
         let le = if kind == Kind::Histogram { prefix::le_labels(&bounds)? } else { Vec::new() };
@@ -205,12 +215,15 @@ impl Family {
             le,
             place,
             label_sets: AtomicU64::new(0),
+            counted_at: AtomicU64::new(u64::MAX),
             hidden: AtomicU32::new(0),
             gate: AtomicU32::new(GateKind::of(&rules, false) | CLOCK_LEAST << GATE_SHIFT),
             looked_ms: AtomicU32::new(0),
             slow_from: AtomicU64::new(f64::INFINITY.to_bits()),
             given_p99: AtomicU64::new(given_p99(&rules)),
             series: Chain::new(),
+            resting: Exclusive::new(),
+            outgrown: Chain::new(),
             overflow: Link::empty(),
             next: Link::empty(),
         })
@@ -370,29 +383,45 @@ impl Family {
     ///
     /// Fails for a wrong number of values only. What finds no place, because the family has reached its limit or the
     /// memory its end, is counted by the overflow series.
-    pub(crate) fn child<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
-        let given = values.clone().count();
-        if given != self.label_names.len() {
-            return Err(self.wrong_count(given));
-        }
-        let hash = values.clone().fold(self.hash, |hash, value| fold(hash, value.as_bytes()));
+    pub(crate) fn child<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Handle, Error> {
+        let hash = self.hash_of(values.clone())?;
         if let Some(found) = self.find(hash, values.clone()) {
             return Ok(found);
         }
         match self.create(hash, values) {
             Ok(series) => Ok(series),
-            Err(error) => self.overflow.get().map(|o| o.0).ok_or(error),
+            Err(error) => self.overflow().ok_or(error),
         }
     }
 
+    /// The hash of these label values. Fails if they are too many, or too few.
     #[inline]
-    fn find<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Option<Pinned<Series>> {
+    pub(crate) fn hash_of<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<u64, Error> {
+        let given = values.clone().count();
+        if given != self.label_names.len() {
+            return Err(self.wrong_count(given));
+        }
+        Ok(values.fold(self.hash, |hash, value| fold(hash, value.as_bytes())))
+    }
+
+    #[inline]
+    pub(crate) fn find<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Option<Handle> {
         let mut candidates = self.core.index.get().probe(hash);
-        candidates.find(|s| s.is(self, hash, values.clone()))
+        candidates.find_map(|series| Series::known_as(series, self, hash, values.clone()))
+    }
+
+    /// The series that takes what finds no place. A family without labels has none.
+    pub(crate) fn overflow_series(&self) -> Option<Pinned<Series>> {
+        self.overflow.get().map(|overflow| overflow.0)
+    }
+
+    /// The same as a handle. It is never removed.
+    pub(crate) fn overflow(&self) -> Option<Handle> {
+        self.overflow_series().map(|series| Handle::new(series, FIRST))
     }
 
     #[cold]
-    fn create<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Result<Pinned<Series>, Error> {
+    fn create<'v>(&self, hash: u64, values: impl Iterator<Item = &'v str> + Clone) -> Result<Handle, Error> {
         let mut text = Buffer::new();
         values.clone().for_each(|value| put_text(&mut text, value.as_bytes()));
         text.finish().map_err(|_| out_of_memory())?;
@@ -416,57 +445,112 @@ impl Family {
         hash: u64,
         text: &[u8],
         overflow: bool,
-        find: impl Fn() -> Option<Pinned<Series>>,
-    ) -> Result<Pinned<Series>, Error> {
-        let core = &*self.core;
+        find: impl Fn() -> Option<Handle>,
+    ) -> Result<Handle, Error> {
         // The limit is for label sets: the one series of a family without labels is none. It is held against the series
         // themselves, which were all taken up just before: a number beside them would stay wrong for good when a process
         // is killed between publishing a series and counting it.
         let limited = !overflow && !self.label_names.is_empty();
         let most = self.own.get().map_or(DEFAULT_MAX_SERIES, |own| own.max_series);
-        if limited && self.label_sets() >= u64::from(most) {
+        if limited && !self.has_less_than(most) {
             return Err(Error::plain(ErrorCode::SegmentFull));
         }
+        match self.write_and_publish(hash, text, overflow, &find)? {
+            Some(series) => Ok(series),
+            None => find().ok_or_else(out_of_memory),
+        }
+    }
+
+    /// Nothing if another process has published an equal one.
+    fn write_and_publish(
+        &self,
+        hash: u64,
+        text: &[u8],
+        overflow: bool,
+        find: &impl Fn() -> Option<Handle>,
+    ) -> Result<Option<Handle>, Error> {
+        let core = &*self.core;
         let (cells, gates) = self.sizes();
         let created_ms = core.clock.wall_ms();
         let write = SeriesWrite { family: self.place, hash, created_ms, text, gates, cells, overflow };
-        let written = core.segment.write_series(&write);
-        core.note_shortage();
-        let mine = written?;
+        let mine = match self.take_rested(&write)? {
+            Some(rested) => rested,
+            None => self.write_new(&write)?,
+        };
         let published = core.publish(mine, || find().map(|series| series.place()))?;
-        if published != Published::Mine {
-            return find().ok_or_else(out_of_memory);
-        }
+        let Published::Mine(head) = published else {
+            let life = core.segment.series_words(mine).map_or(0, |words| look(words.state).life());
+            self.give_up(mine, life);
+            return Ok(None);
+        };
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: series published");
         if !overflow {
-            core.count_series(self.place);
+            core.count_series(self.place, true);
         }
         // In this order: a child forked in between takes the record up again, instead of never.
         let series = core.attach_series(mine)?;
-        core.set_walked(mine);
-        Ok(series)
+        core.set_walked(head);
+        // Nothing if another process has removed it already.
+        series.map(Some).ok_or_else(|| Error::plain(ErrorCode::SegmentFull))
     }
 
-    /// Takes up a series whose record is published. The caller holds the lock.
-    pub(crate) fn attach(family: Pinned<Family>, place: Offset, text: SeriesText) -> Result<Pinned<Series>, Error> {
+    fn write_new(&self, write: &SeriesWrite<'_>) -> Result<Offset, Error> {
+        let core = &*self.core;
+        let written = if self.may_grow(write) {
+            let written = core.segment.write_series(write);
+            core.note_shortage();
+            written
+        } else {
+            Err(Error::plain(ErrorCode::SegmentFull))
+        };
+        match written {
+            Ok(place) => core.enlist(place).map(|()| place),
+            Err(error) => self.take_any_rested(write)?.ok_or(error),
+        }
+    }
+
+    /// Takes up a series whose record is published, for the first time. The caller holds the lock.
+    pub(crate) fn attach(family: Pinned<Family>, place: Offset, text: &SeriesText) -> Result<Handle, Error> {
         let core = &*family.core;
         core.make_room_in_index()?;
-        let (overflow, hash) = (text.overflow, text.hash);
         let series = Series::from_record(family, place, text)?;
         let series = family.series.push(series);
-        core.index.get().insert(hash, series);
-        if !overflow {
-            family.label_sets.fetch_add(1, Ordering::Relaxed);
+        core.add_to_index(series);
+        if !text.overflow {
+            family.count_label_set(true);
         } else if family.overflow.get().is_none() {
             family.overflow.set(boxed(OverflowOf(series))?);
         }
-        Ok(series)
+        Ok(Handle::new(series, text.life))
     }
 
     /// How many label sets have a series, the overflow series left out.
-    pub(crate) fn label_sets(&self) -> u64 {
-        self.label_sets.load(Ordering::Relaxed)
+    pub(crate) fn count_live(&self) -> u64 {
+        self.series.iter().filter(|series| !series.is_overflow()).filter_map(Series::current).count() as u64
+    }
+
+    /// The caller holds the lock, and a series has begun or ended.
+    pub(crate) fn count_label_set(&self, more: bool) {
+        let sets = self.label_sets.load(Ordering::Relaxed);
+        let sets = if more { sets.saturating_add(1) } else { sets.saturating_sub(1) };
+        self.label_sets.store(sets, Ordering::Relaxed);
+    }
+
+    /// Whether it has less than so many label sets. The caller holds the lock.
+    fn has_less_than(&self, most: u32) -> bool {
+        if self.label_sets.load(Ordering::Relaxed) < u64::from(most) {
+            return true;
+        }
+        // Others may have removed some. They have then changed this number, which is none to rely on.
+        let hint =
+            self.core.segment.family_record(self.place).map_or(0, |record| record.series.load(Ordering::Relaxed));
+        if self.counted_at.swap(hint, Ordering::Relaxed) == hint {
+            return false;
+        }
+        let live = self.count_live();
+        self.label_sets.store(live, Ordering::Relaxed);
+        live < u64::from(most)
     }
 
     #[cold]

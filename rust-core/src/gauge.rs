@@ -8,7 +8,7 @@ use crate::segment::gauge_cells::{
     take_cell,
 };
 use crate::segment::workers::Worker;
-use crate::series::{Series, add_to_float};
+use crate::series::{Handle, add_to_float};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Which workers live, each looked for once, so that all gauges of an exposition agree.
@@ -45,21 +45,30 @@ pub struct GaugeCell {
     pub generation: u64,
 }
 
-impl Series {
+impl Handle {
     fn gauge_words(&self) -> Option<GaugeWords<'_>> {
         GaugeWords::of(self.cells())
     }
 
     /// Sets a gauge.
     pub(crate) fn set_gauge(&self, value: f64) {
-        if let Some(gauge) = self.gauge_words() {
+        if !self.is_plain() && self.cells_apart().is_none() {
+            if let Some(overflow) = self.instead() {
+                overflow.set_gauge(value);
+            }
+        } else if let Some(gauge) = self.gauge_words() {
             gauge.set(value.to_bits());
-            self.count_if_overflow();
         }
     }
 
     /// Adds to a gauge.
     pub(crate) fn add_gauge(&self, amount: f64) {
+        if !self.is_plain() && self.cells_apart().is_none() {
+            if let Some(overflow) = self.instead() {
+                overflow.add_gauge(amount);
+            }
+            return;
+        }
         let Some(gauge) = self.gauge_words() else { return };
         let cell = match gauge.mode() {
             MODE_WORKERS => self.own_cell(gauge).map_or_else(|| self.cell_or_added(gauge), |[_, value]| value),
@@ -67,7 +76,6 @@ impl Series {
             _ => gauge.value,
         };
         add_to_float(cell, amount);
-        self.count_if_overflow();
     }
 
     /// Decides how a gauge is used that is added to first.
@@ -106,9 +114,10 @@ impl Series {
         Some(cell)
     }
 
-    /// The value of a gauge.
+    /// The value of a gauge; zero after its life.
     pub(crate) fn gauge(&self) -> f64 {
-        self.gauge_among(&mut Lives::new())
+        let value = self.gauge_among(&mut Lives::new());
+        if self.is_live() { value } else { 0.0 }
     }
 
     /// The value of a gauge, with what these workers added.

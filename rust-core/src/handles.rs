@@ -9,7 +9,7 @@ use crate::exemplar::packer;
 use crate::family::Family;
 use crate::hooks::ExemplarLabels;
 use crate::memory::{Pinned, Shared};
-use crate::series::Series;
+use crate::series::Handle;
 use crate::snapshot::Exemplar;
 use crate::tally::DropReason;
 use crate::trace::TraceContext;
@@ -29,6 +29,24 @@ pub trait FamilyHandle: sealed::Sealed {
 pub struct Parts {
     pub(crate) core: Shared<Core>,
     pub(crate) family: Pinned<Family>,
+}
+
+/// One life of a series: whether it was removed since. For bindings that keep what they have made for it.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Life {
+    /// Keeps `series` where it is.
+    _core: Shared<Core>,
+    series: Handle,
+}
+
+impl Life {
+    /// False once the series was removed, by any process.
+    #[inline]
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.series.is_live()
+    }
 }
 
 macro_rules! family {
@@ -61,6 +79,27 @@ macro_rules! family {
                 let series = self.family.child(values.iter().copied())?;
                 Ok($child { _core: self.core.clone(), series })
             }
+
+            /// Removes the series with these label values from the exposition, with all that it has counted and its
+            /// exemplars. Whether there was one; the overflow series stays, and so does that of a family without labels.
+            ///
+            /// What is counted by handles of it from here on goes to the overflow series, without exemplars. The same label
+            /// values begin anew, with handles of their own. The memory of a removed series is used again for others of its
+            /// family, ten seconds later, or sooner when the segment has no other space: nothing waits for that.
+            ///
+            /// # Errors
+            /// `LabelCount` for a wrong number of values, `OutOfMemory`.
+            pub fn remove(&self, values: &[&str]) -> Result<bool, Error> {
+                self.family.remove_series(values.iter().copied())
+            }
+
+            /// Removes all series of the family, as `remove` does.
+            ///
+            /// # Errors
+            /// `OutOfMemory`.
+            pub fn clear(&self) -> Result<(), Error> {
+                self.family.remove_all()
+            }
         }
 
         /// One series of the family. Cheap to clone; every method may be called from any thread.
@@ -68,7 +107,7 @@ macro_rules! family {
         pub struct $child {
             /// Keeps `series` where it is.
             _core: Shared<Core>,
-            pub(crate) series: Pinned<Series>,
+            pub(crate) series: Handle,
         }
 
         impl $child {
@@ -77,6 +116,19 @@ macro_rules! family {
             #[must_use]
             pub fn is_overflow(&self) -> bool {
                 self.series.is_overflow()
+            }
+
+            /// False once the series was removed, by any process: what is counted here then goes to the overflow series.
+            #[must_use]
+            pub fn is_live(&self) -> bool {
+                self.series.is_live()
+            }
+
+            /// The life that this handle is of.
+            #[doc(hidden)]
+            #[must_use]
+            pub fn life(&self) -> Life {
+                Life { _core: self._core.clone(), series: self.series }
             }
 
             /// Counts a function of the user's that failed, for bindings that call some themselves.

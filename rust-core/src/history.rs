@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::exemplar::shape::LABEL_WORDS;
 use crate::family::{Family, Kind};
 use crate::memory::{Pushed, out_of_memory};
-use crate::reading::Shown;
-use crate::series::Series;
+use crate::reading::{Reading, Shown};
+use crate::series::Handle;
 use crate::snapshot::{Exemplar, exemplar};
 use crate::trace::{SpanId, TraceId};
 
-impl Series {
-    /// Every exemplar that the series' rings hold, newest first. Closes no window and leaves no mark.
+impl Handle {
+    /// Every exemplar that the series' rings hold, newest first; none after its life. Closes no window and leaves no mark.
     pub(crate) fn history(&self) -> Result<Vec<Exemplar>, Error> {
         let mut all = Pushed::new();
         for bucket in 0..self.gates().len() {
@@ -45,6 +45,9 @@ impl Series {
         bucket: usize,
         mut take: impl FnMut(Shown, &[u64]) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        if !self.is_live() {
+            return Ok(());
+        }
         let Some(ring) = self.gates().get(bucket).and_then(|gate| self.ring_of(gate)) else { return Ok(()) };
         let mut labels = [0; LABEL_WORDS];
         ring.read_all(&mut labels, |payload, words| take(Shown::of(payload), words))
@@ -97,12 +100,18 @@ pub(crate) fn put_json(core: &Core, out: &mut Buffer) -> Result<(), Error> {
     core.take_up_new_records();
     out.put_str("{\"status\":\"success\",\"data\":[");
     let mut first = true;
+    let mut reading = Reading::new();
     for family in core.families.iter().filter(|family| family.kind != Kind::Gauge && !family.is_hidden()) {
         // In the order of the page, where the overflow series is the last one.
-        let overflow = family.overflow.get().map(|o| o.0);
-        for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {
+        for series in family.series.iter().filter(|s| !s.is_overflow()).chain(family.overflow_series()) {
+            let Some(series) = reading.begin(series)? else { continue };
+            let (end, was_first) = (out.len(), first);
             for bucket in 0..series.gates().len() {
-                put_bucket(&family, &series, bucket, out, &mut first)?;
+                put_bucket(&series, &reading, bucket, out, &mut first)?;
+            }
+            if !reading.is_one_life(&series) {
+                out.truncate(end);
+                first = was_first;
             }
         }
     }
@@ -112,12 +121,13 @@ pub(crate) fn put_json(core: &Core, out: &mut Buffer) -> Result<(), Error> {
 
 /// One sample of a series with its exemplars, oldest first as Prometheus has them; nothing if there are none.
 fn put_bucket(
-    family: &Family,
-    series: &Series,
+    series: &Handle,
+    reading: &Reading,
     bucket: usize,
     out: &mut Buffer,
     first: &mut bool,
 ) -> Result<(), Error> {
+    let family = &*series.family;
     let mut found = Pushed::new();
     series.each_in_ring(bucket, |shown, words| found.push(exemplar(&shown, words)?))?;
     let mut found = found.into_vec();
@@ -133,7 +143,7 @@ fn put_bucket(
     name.put_str(&family.name);
     name.put_str(if histogram { "_bucket" } else { "_total" });
     put_string(out, core::str::from_utf8(name.as_slice()).unwrap_or_default());
-    for (label, value) in family.label_names.iter().zip(series.label_values()).filter(|(_, value)| !value.is_empty()) {
+    for (label, value) in family.label_names.iter().zip(reading.label_values()).filter(|(_, value)| !value.is_empty()) {
         put_member(out, label, value);
     }
     if histogram {

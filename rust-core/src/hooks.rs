@@ -7,10 +7,10 @@ use alloc::boxed::Box;
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
+use crate::family::Family;
 use crate::labels::Fitter;
 use crate::memory::boxed;
-use crate::segment::boxed_str;
-use crate::series::Series;
+use crate::segment::{boxed_str, texts_in};
 use crate::trace::TraceContext;
 
 type FilterFn = dyn Fn(f64, TraceContext) -> bool + Send + Sync;
@@ -164,7 +164,9 @@ impl ExemplarLabels<'_, '_> {
 
 /// A request that took longer than its family's threshold.
 pub struct SlowRequest<'a> {
-    pub(crate) series: &'a Series,
+    pub(crate) family: &'a Family,
+    /// The label values of the series, as in its record.
+    pub(crate) values: Buffer,
     pub(crate) value: f64,
     pub(crate) threshold: f64,
     pub(crate) trace: Option<TraceContext>,
@@ -175,7 +177,7 @@ impl SlowRequest<'_> {
     /// The name of the metric; that of a counter without `_total`.
     #[must_use]
     pub fn metric(&self) -> &str {
-        &self.series.family.name
+        &self.family.name
     }
 
     /// The value that was observed.
@@ -204,7 +206,7 @@ impl SlowRequest<'_> {
 
     /// Names and values of the series' labels.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.series.family.label_names.iter().map(|name| &**name).zip(self.series.label_values())
+        self.family.label_names.iter().map(|name| &**name).zip(texts_in(self.values.as_slice()))
     }
 
     /// Where the trace is found, by the template of the family; empty without one or without a span.

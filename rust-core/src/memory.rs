@@ -50,44 +50,6 @@ pub(crate) fn copy_slice<T: Copy>(items: &[T]) -> Result<Box<[T]>, Error> {
     Ok(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(first.as_ptr(), items.len())) })
 }
 
-/// A boxed slice of bytes with a length of 32 bits. Packed, so that it takes twelve bytes and not sixteen: every series has one.
-#[repr(C, packed(4))]
-pub(crate) struct ShortBytes {
-    first: NonNull<u8>,
-    len: u32,
-}
-
-impl ShortBytes {
-    /// Nothing for more than 2^32 - 1 bytes.
-    pub(crate) fn new(bytes: Box<[u8]>) -> Option<Self> {
-        let len = u32::try_from(bytes.len()).ok()?;
-        Some(ShortBytes { first: NonNull::from(Box::leak(bytes)).cast(), len })
-    }
-}
-
-impl Deref for ShortBytes {
-    type Target = [u8];
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        let (first, len) = (self.first, self.len);
-        // SAFETY: `new` took so many bytes at this address out of a box that nobody else has.
-        unsafe { NonNull::slice_from_raw_parts(first, len as usize).as_ref() }
-    }
-}
-
-impl Drop for ShortBytes {
-    fn drop(&mut self) {
-        let (first, len) = (self.first, self.len);
-        // SAFETY: as in `deref`; it goes back into the box that it came from.
-        drop(unsafe { Box::from_raw(NonNull::slice_from_raw_parts(first, len as usize).as_ptr()) });
-    }
-}
-
-// SAFETY: it owns its bytes as a box does.
-unsafe impl Send for ShortBytes {}
-// SAFETY: as above.
-unsafe impl Sync for ShortBytes {}
-
 /// A list that is only ever added to, by one thread at a time, and read by any.
 pub(crate) struct Pushed<T> {
     items: Vec<T>,
@@ -400,6 +362,42 @@ impl<T> Table<T> {
         }
     }
 
+    /// Takes an entry out. The caller holds the lock of the index. Entries behind it move up; a reader that misses one of
+    /// them meanwhile looks again under the lock.
+    pub(crate) fn remove(&self, entry: Pinned<T>, hash_of: impl Fn(&T) -> u64) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let slot = |at: usize| self.slots.get(at & mask);
+        let start = hash_of(&entry) as usize;
+        let found = (0..self.slots.len()).map(|step| start.wrapping_add(step) & mask).find(|at| {
+            let there = slot(*at).map_or(core::ptr::null_mut(), |slot| slot.load(Ordering::Relaxed));
+            there.is_null() || there == entry.0.as_ptr()
+        });
+        let Some(mut gap) = found else { return };
+        if slot(gap).is_none_or(|slot| slot.load(Ordering::Relaxed).is_null()) {
+            return;
+        }
+        let mut at = gap;
+        for _ in 1..self.slots.len() {
+            at = at.wrapping_add(1) & mask;
+            let Some(next) = slot(at).and_then(|slot| NonNull::new(slot.load(Ordering::Relaxed))).map(Pinned) else {
+                break;
+            };
+            // How far it lies behind the place of its hash, and how far behind the gap: it may move up if that is less.
+            let behind = at.wrapping_sub(hash_of(&next) as usize) & mask;
+            if behind >= at.wrapping_sub(gap) & mask {
+                if let Some(slot) = slot(gap) {
+                    // SYNC(index-insert): Release, as in `insert`.
+                    slot.store(next.0.as_ptr(), Ordering::Release);
+                }
+                gap = at;
+            }
+        }
+        if let Some(slot) = slot(gap) {
+            slot.store(core::ptr::null_mut(), Ordering::Relaxed);
+        }
+        self.used.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Every entry, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Pinned<T>> {
         self.slots.iter().filter_map(|slot| NonNull::new(slot.load(Ordering::Relaxed)).map(Pinned))
@@ -441,14 +439,32 @@ impl<T> CurrentTable<T> {
     pub(crate) fn grow(&self, hash_of: impl Fn(&T) -> u64) -> Result<(), Error> {
         let old = self.get();
         // Room for as many entries as the old one has slots takes twice the slots.
-        let mut bigger = Table::with_room(old.slots.len())?;
+        let bigger = Table::with_room(old.slots.len())?;
         for entry in old.entries() {
             bigger.insert(hash_of(&entry), entry);
         }
-        bigger.older = self.0.load(Ordering::Relaxed);
-        // SYNC(index-table): Release publishes the copied entries.
-        self.0.store(Box::into_raw(bigger), Ordering::Release);
+        self.publish(bigger);
         Ok(())
+    }
+
+    /// Publishes a table of these entries in place of one that may be half changed. The caller holds the lock of the index.
+    pub(crate) fn rebuild(
+        &self,
+        entries: impl Iterator<Item = Pinned<T>> + Clone,
+        hash_of: impl Fn(&T) -> u64,
+    ) -> Result<(), Error> {
+        let fresh = Table::with_room(entries.clone().count())?;
+        for entry in entries {
+            fresh.insert(hash_of(&entry), entry);
+        }
+        self.publish(fresh);
+        Ok(())
+    }
+
+    fn publish(&self, mut table: Box<Table<T>>) {
+        table.older = self.0.load(Ordering::Relaxed);
+        // SYNC(index-table): Release publishes the copied entries.
+        self.0.store(Box::into_raw(table), Ordering::Release);
     }
 }
 
@@ -462,5 +478,41 @@ impl<T> Drop for CurrentTable<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Pinned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries come and go in any order, and those that are there are found, once each.
+    #[test]
+    fn entries_of_a_table_come_and_go() {
+        let items: Vec<(u64, u32)> = (0..200_u32).map(|n| (u64::from(n % 23) << (n % 2 * 3), n)).collect();
+        let pin = |n: usize| {
+            // SAFETY: `items` outlives the table.
+            unsafe { Pinned::new(&items[n]) }
+        };
+        let table = Table::<(u64, u32)>::with_room(items.len()).unwrap();
+        let mut there = alloc::collections::BTreeSet::new();
+        let mut random = 7_u64;
+        for turn in 0..20_000 {
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            let n = (random >> 33) as usize % items.len();
+            if there.insert(n) {
+                table.insert(items[n].0, pin(n));
+            } else {
+                there.remove(&n);
+                table.remove(pin(n), |item| item.0);
+                table.remove(pin(n), |item| item.0);
+            }
+            assert_eq!(table.used.load(Ordering::Relaxed) as usize, there.len());
+            if turn % 100 == 0 {
+                for (n, item) in items.iter().enumerate() {
+                    let found = table.probe(item.0).filter(|entry| entry.1 == item.1).count();
+                    assert_eq!(found, usize::from(there.contains(&n)), "{n} in turn {turn}");
+                }
+            }
+        }
     }
 }

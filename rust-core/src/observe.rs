@@ -5,11 +5,11 @@ use crate::counting::Left;
 use crate::error::Error;
 use crate::exemplar::{Offer, Stored, packer};
 use crate::labels::{Fitter, Id, IdName, LabelList, read_id, take_ids};
-use crate::series::Series;
+use crate::series::Handle;
 use crate::tally::DropReason;
 use crate::trace::TraceContext;
 
-impl Series {
+impl Handle {
     /// Counts an observation and offers the span that `span` answers.
     // Always inlined, so that the span is not copied for a closure that is seldom called.
     #[inline(always)]

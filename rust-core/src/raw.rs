@@ -2,26 +2,30 @@
 //! layout as data. No part of the crate's stable interface.
 
 use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::mem::offset_of;
+use core::ops::Deref;
+use core::ptr::NonNull;
 
 pub use crate::counting::Left;
 pub use crate::family::Family;
 pub use crate::gauge::GaugeCell;
 pub use crate::hooks::Hooks;
 pub use crate::labels::{LabelList, check_baggage_key};
-pub use crate::series::Series;
+pub use crate::series::Handle;
 pub use crate::stripes::{StripesView, StripesWish};
 
 use crate::core::{BUDGET, WINDOW_MOST_MS};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::exemplar::{Filter, Offer, Policy, RuleOptions, packer, priority, scrapers, shape};
 use crate::family::Kind;
 use crate::labels::put_lossy;
-use crate::memory::out_of_memory;
+use crate::memory::{Pinned, out_of_memory};
 use crate::register::FamilySpec;
 use crate::registry::Registry;
 use crate::segment::gauge_cells;
 use crate::segment::layout::{self, FamilyRecord, Gate, Header, Record, Scraper, SeriesRecord, Window};
+use crate::segment::life::{self, FIRST};
 use crate::segment::stripes::{STRIPES, stripe_words};
 use crate::segment::workers;
 use crate::snapshot::Exemplar;
@@ -55,6 +59,10 @@ pub struct FamilyOptions<'a> {
 pub struct View {
     /// The first cell.
     pub cells: *const c_void,
+    /// The word of its state.
+    pub state: *const c_void,
+    /// What that word is while the series is in the life of its handle and has no stripes, and takes only what is its own.
+    pub plain: u64,
     /// The first gate; null for a gauge.
     pub gates: *const c_void,
     /// The segment's header.
@@ -97,16 +105,92 @@ impl Registry {
     }
 }
 
+/// A handle of a series, which lives as long as the registry's state.
+#[derive(Clone, Copy)]
+pub struct Series<'a> {
+    handle: Handle,
+    family: PhantomData<&'a Family>,
+}
+
+impl Deref for Series<'_> {
+    type Target = Handle;
+    #[inline(always)]
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+/// Where the number of a life lies in an address: in the bits that addresses of this alignment and of the lower half of the
+/// address space do not have. The first life changes nothing.
+const LIFE_LOW_BITS: u32 = 4;
+const ADDRESS_BITS: u32 = usize::BITS.wrapping_sub(if usize::BITS == 64 { 16 } else { 0 });
+const LOW_MASK: usize = (1 << LIFE_LOW_BITS) - 1;
+const HIGH_MASK: usize = if ADDRESS_BITS < usize::BITS { usize::MAX << ADDRESS_BITS } else { 0 };
+
+const _: () = assert!(align_of::<crate::series::Series>() == 1 << LIFE_LOW_BITS);
+const _: () = assert!(usize::BITS < 64 || life::LAST >> (LIFE_LOW_BITS + 16) == 0);
+
+impl<'a> Series<'a> {
+    /// The handle as one word for C: the address of the series with the number of its life. Nothing can be read there.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system puts something of its own into the upper bits of addresses.
+    pub fn address(self) -> Result<*mut c_void, Error> {
+        let address = core::ptr::from_ref(&*self.handle.series).cast_mut().cast::<c_void>();
+        let tag = self.handle.life().wrapping_sub(FIRST) as usize;
+        let high = (tag >> LIFE_LOW_BITS).wrapping_shl(ADDRESS_BITS) & HIGH_MASK;
+        if address.addr() & (HIGH_MASK | LOW_MASK) != 0 || tag >> LIFE_LOW_BITS >> (usize::BITS - ADDRESS_BITS) != 0 {
+            return Err(Error::fixed(
+                ErrorCode::Unsupported,
+                "the upper bits of addresses are in use on this system: switch off memory tagging for this program",
+            ));
+        }
+        Ok(address.map_addr(|address| address | high | tag & LOW_MASK))
+    }
+
+    /// The handle behind such a word.
+    ///
+    /// # Safety
+    /// `address` came from [`Series::address`], and the registry's state lives for `'a`.
+    #[inline]
+    #[must_use]
+    pub unsafe fn at(address: NonNull<c_void>) -> Series<'a> {
+        let word = address.addr().get();
+        let high = (word & HIGH_MASK) >> (ADDRESS_BITS - LIFE_LOW_BITS);
+        let life = (high | word & LOW_MASK) as u32;
+        let series = address.as_ptr().map_addr(|word| word & !(HIGH_MASK | LOW_MASK)).cast::<crate::series::Series>();
+        // SAFETY: the caller's promise: a series lies there.
+        let series = unsafe { &*series };
+        // SAFETY: as above (INV-3).
+        let series = unsafe { Pinned::new(series) };
+        Series { handle: Handle::new(series, life.wrapping_add(FIRST)), family: PhantomData }
+    }
+}
+
 impl Family {
     /// The series with these label values, as [`crate::HistogramFamily::with`] finds it. It lives as long as the
     /// registry's state.
     ///
     /// # Errors
     /// `LabelCount` for a wrong number of values.
-    pub fn child_raw<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<&Series, Error> {
-        let series = self.child(values)?;
-        // SAFETY: the series belongs to the core that this family is part of (INV-3).
-        Ok(unsafe { series.as_ref() })
+    pub fn child_raw<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<Series<'_>, Error> {
+        Ok(Series { handle: self.child(values)?, family: PhantomData })
+    }
+
+    /// Removes the series with these label values, as [`crate::HistogramFamily::remove`] does.
+    ///
+    /// # Errors
+    /// `LabelCount` for a wrong number of values, `OutOfMemory`.
+    pub fn remove<'v>(&self, values: impl Iterator<Item = &'v str> + Clone) -> Result<bool, Error> {
+        self.remove_series(values)
+    }
+
+    /// Removes all series, as [`crate::HistogramFamily::clear`] does.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.remove_all()
     }
 
     /// What the family counts.
@@ -127,7 +211,7 @@ impl Family {
     }
 }
 
-impl Series {
+impl Handle {
     /// What the series counts.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -188,6 +272,8 @@ impl Series {
         let header: &Header = &self.family.core.header;
         View {
             cells: self.cells().as_ptr().cast(),
+            state: core::ptr::from_ref(self.life_word()).cast(),
+            plain: self.plain(),
             gates: if self.gates().is_empty() { core::ptr::null() } else { self.gates().as_ptr().cast() },
             segment: core::ptr::from_ref(header).cast(),
             hash: self.hash(),
@@ -297,6 +383,7 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "header_epoch": Header, window.epoch;
         "header_opened_ms": Header, window.opened_ms;
         "header_greatest_stamp_ms": Header, greatest_stamp_ms;
+        "header_last_made": Header, last_made;
         "header_workers": Header, workers;
         "header_scraper_lock": Header, scraper_lock;
         "header_mark_floor": Header, mark_floor;
@@ -314,7 +401,9 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "gate_ring": Gate, ring;
         "gate_budget": Gate, budget;
         "record_tag": Record, tag;
-        "record_next": Record, next;
+        "record_made_before": Record, made_before;
+        "record_publication": Record, publication;
+        "family_state": FamilyRecord, state;
         "family_hash": FamilyRecord, hash;
         "family_created_ms": FamilyRecord, created_ms;
         "family_sizes": FamilyRecord, sizes;
@@ -323,8 +412,10 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         "family_rules": FamilyRecord, rules;
         "series_family": SeriesRecord, family;
         "series_hash": SeriesRecord, hash;
-        "series_created_ms": SeriesRecord, created_ms;
-        "series_place": SeriesRecord, place;
+        "series_cells": SeriesRecord, cells;
+        "series_when_ms": SeriesRecord, when_ms;
+        "series_text_bytes": SeriesRecord, text_bytes;
+        "series_text": SeriesRecord, text;
         "series_stripes": SeriesRecord, stripes;
     };
     let sizes = [
@@ -344,6 +435,10 @@ pub fn layout_offsets() -> impl Iterator<Item = (&'static str, u64)> {
         ("magic_value", layout::MAGIC),
         ("layout_version_value", layout::LAYOUT_VERSION as u64),
         ("byte_order_value", layout::BYTE_ORDER),
+        ("state_words", layout::STATE_WORDS as u64),
+        ("state_flags_mask", life::FLAGS),
+        ("state_overflow_flag", life::OVERFLOW),
+        ("state_striped_flag", life::STRIPED),
         ("stripes_count", STRIPES as u64),
         ("stripe_step_words", stripe_words(1) as u64),
         ("scrapers_count", layout::SCRAPERS as u64),

@@ -16,6 +16,7 @@ use crate::registry::Registry;
 use crate::segment::problem::Instead;
 use crate::segment::publish::Published;
 use crate::segment::{FamilyWrite, boxed_str, put_text};
+use crate::series::Series;
 
 impl Registry {
     /// Registers a family.
@@ -74,7 +75,7 @@ impl Registry {
     fn publish_family(&self, spec: &FamilySpec<'_>, rules: Rules) -> Result<Pinned<Family>, Error> {
         let core = &*self.core;
         let written = core.segment.write_family(&FamilyWrite {
-            tag: u64::from(spec.kind as u32) << 8,
+            tag: (spec.kind as u32) << 8,
             hash: family_hash(spec.name),
             created_ms: core.clock.wall_ms(),
             name: spec.name,
@@ -87,16 +88,15 @@ impl Registry {
         });
         core.note_shortage();
         let mine = written?;
+        core.enlist(mine)?;
         let existing = || core.families.iter().find(|family| spec.is_shape_of(family));
         let published = core.publish(mine, || existing().map(|family| family.place()))?;
-        if published != Published::Mine {
-            return existing().ok_or_else(out_of_memory);
-        }
+        let Published::Mine(head) = published else { return existing().ok_or_else(out_of_memory) };
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: family published");
         // In this order: a child forked in between takes the record up again, instead of never.
         let family = core.attach_family(mine)?;
-        core.set_walked(mine);
+        core.set_walked(head);
         Ok(family)
     }
 }
@@ -162,7 +162,8 @@ fn complete(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<(), Error> 
     if spec.label_names.is_empty() {
         // Its one series is there from the start, so that zero can be told from missing.
         if family.series.iter().next().is_none() {
-            family.publish_series(family_hash(spec.name), &[], false, || family.series.iter().next())?;
+            let first = || family.series.iter().next().and_then(Series::current);
+            family.publish_series(family_hash(spec.name), &[], false, first)?;
         }
     } else if family.overflow.get().is_none() {
         let mut text = Buffer::new();
@@ -172,7 +173,7 @@ fn complete(spec: &FamilySpec<'_>, family: Pinned<Family>) -> Result<(), Error> 
             hash = fold(hash, OVERFLOW_LABEL.as_bytes());
         }
         text.finish().map_err(|_| out_of_memory())?;
-        family.publish_series(hash, text.as_slice(), true, || family.overflow.get().map(|o| o.0))?;
+        family.publish_series(hash, text.as_slice(), true, || family.overflow())?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::family::{Family, Kind};
 use crate::hash::fold;
 use crate::labels::{check_label_names, check_metric_name, check_unit};
 use crate::memory::{Pinned, Pushed};
-use crate::segment::{Offset, SeriesText, take_text};
+use crate::segment::{Offset, SeriesText, gates_bytes, take_text};
 
 fn damaged(what: &'static str) -> Error {
     Error::fixed(ErrorCode::SegmentFull, what)
@@ -42,7 +42,8 @@ impl Family {
         if !rest.is_empty() || hash != text.hash {
             return Err(damaged("a series of the segment has label values that do not fit its family or its hash"));
         }
-        if text.gates != SeriesText::gates_after(place, text.text.len()) {
+        let gates_at = text.cells.bytes().checked_sub(gates_bytes(self.sizes().1) as u64);
+        if gates_at.is_none_or(|at| at < text.end.bytes() || at < place.bytes()) {
             return Err(damaged("a series of the segment has its cells in another place than behind it"));
         }
         Ok(())

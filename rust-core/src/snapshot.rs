@@ -11,7 +11,6 @@ use crate::labels::StoredLabels;
 use crate::memory::{Pushed, copy_slice};
 use crate::reading::{Reading, Shown};
 use crate::segment::boxed_str;
-use crate::series::Series;
 use crate::trace::{SpanId, TraceId};
 
 /// All families at one moment, in the order of their registration.
@@ -88,11 +87,10 @@ pub(crate) fn snapshot(core: &Core) -> Result<Snapshot, Error> {
     let mut families = Pushed::new();
     for family in core.families.iter().filter(|family| !family.is_hidden()) {
         let mut all = Pushed::new();
-        let overflow = family.overflow.get().map(|o| o.0);
+        let overflow = family.overflow_series();
         for series in family.series.iter().filter(|s| !s.is_overflow()).chain(overflow) {
-            reading.read(&series, Some(turn), now_ms)?;
-            if !series.is_overflow() || !reading.is_untouched() {
-                all.push(series_snapshot(&family, &series, &reading)?)?;
+            if reading.read(series, Some(turn), now_ms)? && (!series.is_overflow() || !reading.is_untouched()) {
+                all.push(series_snapshot(&family, &reading)?)?;
             }
         }
         if !all.is_empty() {
@@ -109,9 +107,9 @@ pub(crate) fn snapshot(core: &Core) -> Result<Snapshot, Error> {
     Ok(Snapshot { families: families.into_vec() })
 }
 
-fn series_snapshot(family: &Family, series: &Series, reading: &Reading) -> Result<SeriesSnapshot, Error> {
+fn series_snapshot(family: &Family, reading: &Reading) -> Result<SeriesSnapshot, Error> {
     let mut labels = Pushed::new();
-    for (name, value) in family.label_names.iter().zip(series.label_values()) {
+    for (name, value) in family.label_names.iter().zip(reading.label_values()) {
         if !value.is_empty() {
             labels.push((boxed_str(name)?, boxed_str(value)?))?;
         }

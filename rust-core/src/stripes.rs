@@ -1,16 +1,16 @@
 //! Which cells a thread counts in: those of the series, until threads or processes keep meeting there; from then on a
 //! stripe of its own, which few others share.
 
-use core::ptr::NonNull;
-
+use crate::core::Core;
 use crate::family::Kind;
 use crate::memory::Pinned;
 use crate::process::salt;
 use crate::segment::Offset;
 use crate::segment::layout::Header;
+use crate::segment::life::{State, set_striped};
 use crate::segment::stripes::{STRIPES, publish_stripes, published_stripes, stripe_words};
 use crate::series::Series;
-use crate::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// So many updates have to meet another one ...
 const MEETINGS: u16 = 16;
@@ -23,7 +23,6 @@ const MET_WEIGHT: u16 = 4;
 /// How often the threads of a process try other stripes than those they meet in.
 const MOVES_MOST: u16 = 16;
 /// Parts of [`Stripes`]' first word.
-const SPECIAL: u16 = 1;
 const MOVES_MASK: u16 = 31;
 const SALT_SHIFT: u32 = 6;
 /// And of its second one.
@@ -37,17 +36,14 @@ pub(crate) const SEED_SHIFT: u32 = 56;
 
 /// What a process remembers of the stripes of a series.
 pub(crate) struct Stripes {
-    /// `salt10 | moves5 | special1`. Zero while nothing is special: the cells are those of the series, and it takes only what
-    /// is its own. The salt is added to the process' own, and changes when threads keep meeting in a stripe; moves are how
+    /// `salt10 | moves5 | 0`. The salt is added to the process' own, and changes when threads keep meeting in a stripe; moves are how
     /// often it did.
     ways: AtomicU16,
     /// Of late: `count at the first meeting10 | meetings6`, the count in steps of [`OBSERVATIONS_EACH`]; of a whole cell, what
     /// its probes met.
     meetings: AtomicU16,
-    /// Where the record of the series lies, in lines: it says where the stripes are. Here, because nothing is lost to padding.
-    pub(crate) place: u32,
-    /// The first cell of the first stripe; null while this process counts in the cells of the series.
-    first: AtomicPtr<AtomicU64>,
+    /// Where the first stripe lies, in lines; zero while this process counts in the cells of the series.
+    first: AtomicU32,
 }
 
 /// A set of cells, and the marks of its stripe for the seeds of observations; zero for the base cells.
@@ -82,37 +78,23 @@ pub enum StripesWish {
 }
 
 impl Stripes {
-    /// Of the series whose record lies at `place`; it takes what finds no place if `overflow`.
-    pub(crate) const fn new(place: u32, overflow: bool) -> Self {
-        Stripes {
-            ways: AtomicU16::new(if overflow { SPECIAL } else { 0 }),
-            meetings: AtomicU16::new(0),
-            place,
-            first: AtomicPtr::new(core::ptr::null_mut()),
-        }
-    }
-
-    /// Whether observations go the usual way: to the cells of the series, without being counted as overflow. A thread that
-    /// learns late that it is not so still counts where every reader looks.
-    #[inline(always)]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.ways.load(Ordering::Relaxed) == 0
+    pub(crate) const fn new() -> Self {
+        Stripes { ways: AtomicU16::new(0), meetings: AtomicU16::new(0), first: AtomicU32::new(0) }
     }
 
     /// The cells of the calling thread: `base`, or a stripe with as many.
     #[inline]
-    pub(crate) fn own<'a>(&'a self, base: &'a [AtomicU64], header: &Header) -> CellSet<'a> {
+    pub(crate) fn own<'a>(&self, base: &'a [AtomicU64], core: &'a Core) -> CellSet<'a> {
         // SYNC(stripes-known): Acquire; pairs with `know`.
-        match NonNull::new(self.first.load(Ordering::Acquire)) {
-            None => CellSet { cells: base, mark: 0 },
-            Some(first) => {
-                let index = stripe_of(thread_word(), self.full_salt(header));
-                let at = index.wrapping_mul(stripe_words(base.len()));
-                // SAFETY: `know` was given all stripes of a series with `base.len()` cells, and `index` is below their number.
-                let cell = unsafe { first.add(at) };
-                // SAFETY: a stripe begins there. The segment stays mapped as long as the core that `self` is part of
-                // (INV-3), and what lies in it are atomics (INV-2).
-                let cells = unsafe { NonNull::slice_from_raw_parts(cell, base.len()).as_ref() };
+        match self.first.load(Ordering::Acquire) {
+            0 => CellSet { cells: base, mark: 0 },
+            first => {
+                let index = stripe_of(thread_word(), self.full_salt(&core.header));
+                let at = index.wrapping_mul(stripe_words(base.len())).wrapping_mul(8);
+                let place = Offset::from_lines(first).plus(at as u64);
+                // SAFETY: `know` was given all stripes of a series with `base.len()` cells, which begin at `first`, and `index`
+                // is below their number.
+                let cells = unsafe { core.segment.known_words(place, base.len()) };
                 CellSet { cells, mark: (index as u64).wrapping_add(1) << SEED_SHIFT }
             }
         }
@@ -124,15 +106,14 @@ impl Stripes {
         own.wrapping_add(salt(|| next_salt(header)))
     }
 
-    fn are_known(&self) -> bool {
-        !self.first.load(Ordering::Relaxed).is_null()
+    pub(crate) fn are_known(&self) -> bool {
+        self.first.load(Ordering::Relaxed) != 0
     }
 
-    /// From here on this process counts in the stripes: all of them, as `Segment::pin_words` gave them.
-    fn know(&self, stripes: Pinned<[AtomicU64]>) {
+    /// From here on this process counts in the stripes, which begin at so many lines: `stripes_at` found all of them there.
+    fn know(&self, lines: u32) {
         // SYNC(stripes-known): Release hands on that they were published, to whoever counts in them.
-        self.first.store(stripes.as_ptr().cast_mut(), Ordering::Release);
-        self.ways.fetch_or(SPECIAL, Ordering::Relaxed);
+        self.first.store(lines, Ordering::Release);
     }
 
     /// Notes that an update met another. `total` grows by one with each observation. True when they meet all the time.
@@ -171,7 +152,7 @@ impl Stripes {
         if moves < MOVES_MOST {
             // A move of another thread that is lost here is as good as made.
             let salt = next_salt(header) as u16;
-            self.ways.store(salt << SALT_SHIFT | moves.wrapping_add(1) << 1 | SPECIAL, Ordering::Relaxed);
+            self.ways.store(salt << SALT_SHIFT | moves.wrapping_add(1) << 1, Ordering::Relaxed);
         }
     }
 }
@@ -243,21 +224,37 @@ impl Series {
     /// Counts in stripes from here on, or in other ones. Without space in the segment, which observations never let grow,
     /// everything stays as it is.
     fn spread(&self) {
-        if self.stripes.are_known() {
+        let striped = State::of(self.life_word().load(Ordering::Relaxed)).is_striped();
+        if striped && self.stripes.are_known() {
             self.stripes.move_on(&self.family.core.header);
-        } else if let Some(stripes) = self.striped().or_else(|| self.make_stripes()) {
-            self.stripes.know(stripes);
+        } else {
+            if self.striped().is_none() {
+                self.make_stripes();
+            }
+            self.learn_stripes();
         }
     }
 
-    fn make_stripes(&self) -> Option<Pinned<[AtomicU64]>> {
+    /// Counts in the stripes that were published, if some were.
+    #[cold]
+    pub(crate) fn learn_stripes(&self) {
+        let Some(word) = self.family.core.segment.stripes_word(self.place()) else { return };
+        let lines = published_stripes(word);
+        if let (Some(_), Ok(lines)) = (self.stripes_at(lines), u32::try_from(lines)) {
+            self.stripes.know(lines);
+            // After that, so that whoever sees it finds them.
+            set_striped(self.life_word());
+        }
+    }
+
+    fn make_stripes(&self) -> Option<()> {
         let segment = &self.family.core.segment;
         let word = segment.stripes_word(self.place())?;
         let place = segment.allocate(STRIPES.checked_mul(stripe_words(self.cells().len()))?.checked_mul(8)?)?;
-        let lines = publish_stripes(word, u64::from(place.lines()?));
+        publish_stripes(word, u64::from(place.lines()?));
         #[cfg(spanpin_stops)]
         crate::stops::at("stripes-publish: published");
-        self.stripes_at(lines)
+        Some(())
     }
 
     /// The stripes, for a language that counts without a call.
@@ -400,20 +397,20 @@ mod tests {
     /// Meetings close to one another are contention, the same number of them far apart is none.
     #[test]
     fn a_series_is_striped_only_when_its_updates_keep_meeting() {
-        let cold = Stripes::new(1, false);
+        let cold = Stripes::new();
         assert!((0..1000).all(|n| !cold.met(n * (u64::from(MEETINGS) + 1) * OBSERVATIONS_EACH)));
-        let hot = Stripes::new(1, false);
+        let hot = Stripes::new();
         let first = (0..1000).position(|n| hot.met(n * OBSERVATIONS_EACH)).unwrap();
         assert_eq!(first as u16, MEETINGS - 1);
         // Counts in another stripe have another total, that may be less.
         assert!(!hot.met(1_000_000) && !hot.met(5));
-        let hot = Stripes::new(1, false);
+        let hot = Stripes::new();
         let wraps = (u64::from(COUNT_MASK) - 5) * OBSERVATIONS_EACH;
         assert!((0..1000).any(|n| hot.met(wraps + n * OBSERVATIONS_EACH)), "also where its bits end");
 
-        let cold = Stripes::new(1, false);
+        let cold = Stripes::new();
         assert!((0..10_000).all(|n| !cold.probed(n % (MET_WEIGHT + 1) == 0)));
-        let hot = Stripes::new(1, false);
+        let hot = Stripes::new();
         assert!((0..1000).any(|n| hot.probed(n % 2 == 0)));
     }
 

@@ -15,7 +15,7 @@ use spanpin::{Kind, Registry, RegistryOptions, RuleOptions, SpanId, TraceContext
 const PROCESSES: u64 = 4;
 const EACH: u64 = 100_000;
 
-fn series<'a>(registry: &'a Registry, kind: Kind, name: &str) -> &'a Series {
+fn series<'a>(registry: &'a Registry, kind: Kind, name: &str) -> Series<'a> {
     let options = FamilyOptions {
         kind,
         name,

@@ -13,6 +13,8 @@ by their length (-1: absent).
     observe   ERROR FAMILY VALUES... REPEAT VALUE SOURCE TRACEPARENT TRACE_ID SPAN_ID FLAGS LABELS...
     clock     ERROR WALL_MS MONO_MS
     set_p99   ERROR FAMILY VALUE
+    remove    ERROR FAMILY VALUES...
+    clear     ERROR FAMILY
     scrape    ERROR ACCEPT SCRAPER USER_AGENT SCRAPE_TIMEOUT PATH PEER
     history   ERROR
 
@@ -113,6 +115,11 @@ def fields(op, families):
     elif op["op"] == "set_p99":
         yield families[op["name"]]
         yield number(op["value"])
+    elif op["op"] == "remove":
+        yield families[op["name"]]
+        yield from listed(op.get("labels", []))
+    elif op["op"] == "clear":
+        yield families[op["name"]]
     elif op["op"] == "scrape":
         yield op["accept"]
         yield text(op.get("scraper", ""))

@@ -177,6 +177,16 @@ class Family:
             self.series[key] = Series(self, key)
         return self.series[key]
 
+    def remove(self, values):
+        if len(values) != len(self.labels):
+            raise Refused("label_count")
+        if self.labels:
+            self.series.pop(tuple(map(text, values)), None)
+
+    def clear(self):
+        if self.labels:
+            self.series.clear()
+
     def shown_series(self):
         yield from self.series.values()
         if self.overflow and self.overflow.has_data():
@@ -278,6 +288,12 @@ class Registry:
     def set_p99(self, op):
         p99 = number(op["value"])
         self.family(op).rules.p99 = p99 if math.isfinite(p99) else None
+
+    def remove(self, op):
+        self.family(op).remove(op.get("labels", []))
+
+    def clear(self, op):
+        self.family(op).clear()
 
     def clock(self, op):
         self.windows.set_clock(op["wall_ms"], op["mono_ms"])

@@ -16,10 +16,14 @@ SOURCES = ROOT / "rust-core" / "src"
 # Synchronisations of one process' threads with each other: a process that dies takes their words along.
 LOCAL = {
     "adaptive-refresh": "copies of counts, in the process' own memory",
+    "exclusive": "what a process knows of removed series, in its own memory",
     "index-insert": "each process has an index of its own",
     "index-table": "each process has an index of its own",
     "lock": "the lock of a registry in one process; children of fork have their own copy",
     "shared-drop": "the holders of a registry in one process",
+    "text-block": "label texts in a process' own memory",
+    "text-change": "label texts in a process' own memory",
+    "text-life": "label texts in a process' own memory",
     "stripes-known": "what one process knows of stripes; that they are there is stripes-publish",
     "worker-own": "what one process knows of its own slot; that it has it is worker-slot",
 }
@@ -32,6 +36,7 @@ STEPS = {
     "growth": "the file has grown and its header does not say so",
     "making": "a file that has no name yet, or two",
     "other-boot": "a segment that an earlier boot of the system has left",
+    "removing": "a series that is removed, and not counted out",
     "window": "a window that is closed in one of its two words",
 }
 

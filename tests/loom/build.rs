@@ -6,11 +6,12 @@ mod mutants;
 use std::path::{Path, PathBuf};
 use std::{env, fmt::Write as _, fs, process::exit};
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("priority", "exemplar/priority.rs"),
     ("shape", "shape.rs"),
     ("slot", "exemplar/slot.rs"),
     ("ring", "exemplar/ring.rs"),
+    ("life", "segment/life.rs"),
     ("publish", "segment/publish.rs"),
     ("stripes", "segment/stripes.rs"),
     ("gauge_cells", "segment/gauge_cells.rs"),

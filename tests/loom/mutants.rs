@@ -243,24 +243,62 @@ pub(crate) const MUTANTS: &[(&str, &[Replacement])] = &[
         )],
     ),
     ("open_window_shown", &[("ring", "(lo..open).contains(&epoch_of(a))", "(lo..=open).contains(&epoch_of(a))")]),
-    // The list of records.
+    // The records.
     (
         "no_second_walk",
         &[(
             "publish",
-            "Err(now) => seen = now,",
-            "Err(now) => {\n                seen = now;\n                walked = now;\n            }",
+            "                seen = Head(now);\n                finish(seen, &words);",
+            "                seen = Head(now);\n                walked = seen;\n                finish(seen, &words);",
         )],
     ),
     (
         "record_not_released",
-        &[("publish", "mine, Ordering::Release, Ordering::Acquire)", "mine, Ordering::Relaxed, Ordering::Acquire)")],
+        &[(
+            "publish",
+            "next.0, Ordering::Release, Ordering::Acquire)",
+            "next.0, Ordering::Relaxed, Ordering::Acquire)",
+        )],
     ),
     (
         "retry_not_acquired",
-        &[("publish", "mine, Ordering::Release, Ordering::Acquire)", "mine, Ordering::Release, Ordering::Relaxed)")],
+        &[(
+            "publish",
+            "next.0, Ordering::Release, Ordering::Acquire)",
+            "next.0, Ordering::Release, Ordering::Relaxed)",
+        )],
     ),
     ("head_not_acquired", &[("publish", "head.load(Ordering::Acquire)", "head.load(Ordering::Relaxed)")]),
+    (
+        "head_not_finished",
+        &[("publish", "        complete(words.state, words.publication, seen.number());", "        let _ = words;")],
+    ),
+    (
+        "finished_blindly",
+        &[(
+            "life",
+            " == ANNOUNCED && (publication.load(Ordering::Relaxed) >> 32) as u32 == number {",
+            " == ANNOUNCED {",
+        )],
+    ),
+    (
+        "announced_relaxed",
+        &[("life", "state.store(word, Ordering::Release);", "state.store(word, Ordering::Relaxed);")],
+    ),
+    (
+        "number_unchecked",
+        &[("publish", "        if (publication >> 32) as u32 != number {\n            return None;\n        }\n", "")],
+    ),
+    ("claim_unfenced", &[("life", "    fence(Ordering::Release);\n", "")]),
+    ("still_unfenced", &[("life", "    fence(Ordering::Acquire);\n", "")]),
+    (
+        "life_not_compared",
+        &[(
+            "life",
+            "state.load(Ordering::Relaxed) & !FLAGS == seen.0 & !FLAGS",
+            "{\n        let _ = (state, seen);\n        true\n    }",
+        )],
+    ),
     // The stripes.
     (
         "own_stripes_kept",

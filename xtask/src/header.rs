@@ -52,13 +52,16 @@ fn text(project: &Project) -> Result<String> {
 /// Where the functions begin, and what is put before them needs the types.
 const FUNCTIONS: &str = "#ifdef __cplusplus\nextern \"C\" {";
 
-/// Undoes what cbindgen takes over from Rust: `Array<T>` and `Out<T>` are plain pointers for C, and Rust's marks for
+/// Undoes what cbindgen takes over from Rust: `Array<T>`, `Handle<T>` and `Out<T>` are plain pointers for C, and Rust's marks for
 /// code mean nothing here.
 fn polish(raw: &str) -> Result<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in raw.lines() {
         let mut line = line.trim_end().to_owned();
-        let alias = line.contains(" *Array_") || line.contains("*Out_") || line == "typedef void *Context;";
+        let alias = line.contains(" *Array_")
+            || line.contains(" *Handle_")
+            || line.contains("*Out_")
+            || line == "typedef void *Context;";
         if line.starts_with("typedef ") && alias {
             // The alias goes, and its comment with it.
             while lines.last().is_some_and(|line| line.starts_with("//")) {
@@ -90,13 +93,14 @@ fn polish(raw: &str) -> Result<String> {
 }
 
 /// How the names that cbindgen gives to `Out<*mut T>`, `Out<T>` and `Array<T>` are spelled in C. The longer ones first.
-const ALIASES: [(&str, &str, &str); 6] = [
+const ALIASES: [(&str, &str, &str); 7] = [
     ("Out_____", "", " **"),
     ("Out_f64", "double", " *"),
     ("Out_", "", " *"),
     ("Array_c_char", "const char", " *"),
     ("Array_f64", "const double", " *"),
     ("Array_", "const ", " *"),
+    ("Handle_", "const ", " *"),
 ];
 
 /// Replaces each `aliasNAME ` by `beforeNAMEafter`.
@@ -105,7 +109,11 @@ fn expand(line: &str, alias: &str, before: &str, after: &str) -> String {
     let mut rest = line;
     while let Some((head, tail)) = rest.split_once(alias) {
         let (name, tail) = tail.split_once(' ').unwrap_or((tail, ""));
-        let name = if name == "u8" { "uint8_t" } else { name };
+        let name = match name {
+            "u8" => "uint8_t",
+            "i32" => "int32_t",
+            name => name,
+        };
         text.push_str(head);
         text.push_str(before);
         text.push_str(name);

@@ -47,7 +47,7 @@ fn header(entries: &[(&str, u64)]) -> String {
 /// A Go constant: its name, where the core names it, and by what the number is multiplied (words to bytes).
 type Constant = (&'static str, &'static str, u64);
 
-const GO_GROUPS: [(&str, &[Constant]); 8] = [
+const GO_GROUPS: [(&str, &[Constant]); 9] = [
     (
         "LayoutVersion is raised whenever a word moves or changes its meaning.",
         &[("LayoutVersion", "layout_version_value", 1)],
@@ -94,6 +94,15 @@ const GO_GROUPS: [(&str, &[Constant]); 8] = [
     (
         "StripesCount is how many sets of cells a striped series has beside its own.",
         &[("StripesCount", "stripes_count", 1)],
+    ),
+    (
+        "The word of a series' state: how far it lies before the cells, and its flags.",
+        &[
+            ("StateBefore", "state_words", 8),
+            ("StateFlags", "state_flags_mask", 1),
+            ("StateOverflow", "state_overflow_flag", 1),
+            ("StateStriped", "state_striped_flag", 1),
+        ],
     ),
     (
         "The gate of one bucket.",

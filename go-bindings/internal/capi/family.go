@@ -87,11 +87,29 @@ func (r Registry) Register(o FamilyOptions) (Family, *Failure) {
 	return f, failure(status, &e)
 }
 
+// Remove removes the series of these label values, and tells whether there was one.
+func (f Family) Remove(values []string) (bool, *Failure) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	var e C.spanpin_error
+	var removed C.int32_t
+	array, n := strs(&pin, values)
+	status := C.spanpin_family_remove(f.p, array, n, &removed, &e)
+	return removed != 0, failure(status, &e)
+}
+
+// Clear removes all series.
+func (f Family) Clear() *Failure {
+	var e C.spanpin_error
+	status := C.spanpin_family_clear(f.p, &e)
+	return failure(status, &e)
+}
+
 // SetP99 sets the p99 of adaptive sampling.
 func (f Family) SetP99(p99 float64) { C.spanpin_family_set_p99(f.p, C.double(p99)) }
 
-// The handles of series; they live as long as the registry. Two lookups that
-// lead to one series give equal handles.
+// The handles of series; they are valid as long as the registry. Two lookups that
+// lead to one life of a series give equal handles. They are words and no addresses.
 type (
 	Histogram struct{ p *C.spanpin_histogram }
 	Counter   struct{ p *C.spanpin_counter }
@@ -131,9 +149,11 @@ func (f Family) Gauge(values []string) (g Gauge, _ *Failure) {
 // View is where the words of a series lie, and its settings.
 type View struct {
 	Cells, Gates, Header unsafe.Pointer
-	Hash                 uint64
-	Buckets              uint32
-	Filter, Policy       uint32
+	// Plain is the word of the state in the life of the handle, without flags.
+	Plain          uint64
+	Hash           uint64
+	Buckets        uint32
+	Filter, Policy uint32
 	// OfferFrom is the least value that is offered, NaN when none is.
 	OfferFrom float64
 	// Draws says that offers must win a lot.
@@ -147,7 +167,7 @@ func view(status C.spanpin_status, v *C.spanpin_series_view) (View, *Failure) {
 		return View{}, &Failure{Code: int32(status), Message: StatusMessage(int32(status))}
 	}
 	return View{
-		Cells: v.cells, Gates: v.gates, Header: v.segment,
+		Cells: v.cells, Gates: v.gates, Header: v.segment, Plain: uint64(v.plain),
 		Hash: uint64(v.hash), Buckets: uint32(v.buckets),
 		Filter: uint32(v.filter), Policy: uint32(v.policy),
 		OfferFrom: float64(v.offer_from),

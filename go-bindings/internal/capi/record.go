@@ -92,6 +92,9 @@ func (g Gauge) Series() GaugeSeries {
 	return GaugeSeries{C.uintptr_t(uintptr(unsafe.Pointer(g.p)))}
 }
 
+// Set makes v the value.
+func (g GaugeSeries) Set(v float64) { C.spanpin_go_gauge_set(g.number, C.double(v)) }
+
 // Add adds v.
 func (g GaugeSeries) Add(v float64) { C.spanpin_go_gauge_add(g.number, C.double(v)) }
 
@@ -104,6 +107,9 @@ func (g GaugeSeries) Cell() (cell unsafe.Pointer, generation uint64) {
 	found := C.spanpin_go_gauge_cell(g.number)
 	return found.cell, uint64(found.generation)
 }
+
+// Record counts an observation, or adds to a counter, without an exemplar.
+func (s Series) Record(v float64) { C.spanpin_go_record(s.number, s.counter, C.double(v)) }
 
 // Turn closes the open window if it is due by time, and brings the bands of
 // adaptive sampling up to date.

@@ -124,10 +124,22 @@ static inline void spanpin_go_gauge_add(uintptr_t gauge, double amount) {
     spanpin_gauge_add((const spanpin_gauge *)gauge, amount);
 }
 
+static inline void spanpin_go_gauge_set(uintptr_t gauge, double value) {
+    spanpin_gauge_set((const spanpin_gauge *)gauge, value);
+}
+
 static inline double spanpin_go_gauge_value(uintptr_t gauge) {
     double value = 0;
     spanpin_gauge_value((const spanpin_gauge *)gauge, &value);
     return value;
+}
+
+static inline void spanpin_go_record(uintptr_t series, uint32_t counter, double value) {
+    if (counter) {
+        (void)spanpin_counter_add((const spanpin_counter *)series, value);
+    } else {
+        (void)spanpin_histogram_observe((const spanpin_histogram *)series, value);
+    }
 }
 
 static inline void spanpin_go_turn(uintptr_t series, uint32_t counter) {

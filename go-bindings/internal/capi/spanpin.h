@@ -96,7 +96,7 @@
 // The first offer of a window wins.
 #define SPANPIN_POLICY_FIRST 3
 
-// A total that only rises, of one set of label values. Lives as long as its registry.
+// A total that only rises, of one set of label values. Valid as long as its registry, also when the series was removed.
 typedef struct spanpin_counter spanpin_counter;
 
 // The labels of an exemplar that is about to be written. Valid during the call.
@@ -105,10 +105,11 @@ typedef struct spanpin_exemplar_labels spanpin_exemplar_labels;
 // A name with its label names and settings. Lives as long as its registry.
 typedef struct spanpin_family spanpin_family;
 
-// A value that rises and falls, of one set of label values. Lives as long as its registry.
+// A value that rises and falls, of one set of label values. Valid as long as its registry, also when the series was removed.
 typedef struct spanpin_gauge spanpin_gauge;
 
-// Observations of one set of label values in buckets, with their sum. Lives as long as its registry.
+// Observations of one set of label values in buckets, with their sum. Valid as long as its registry, also when the series was
+// removed.
 typedef struct spanpin_histogram spanpin_histogram;
 
 // A set of metric families with one segment of memory. Every function on it may be called from any thread at any
@@ -301,6 +302,11 @@ typedef struct spanpin_exemplar {
 typedef struct spanpin_series_view {
   // The first cell.
   void *cells;
+  // The word of its state.
+  void *state;
+  // What that word is while observations go to these cells. Any other value: it has stripes, takes what finds no place, or was
+  // removed, and a function of this header is to be called.
+  uint64_t plain;
   // The first gate; NULL for a gauge.
   void *gates;
   // The header of the segment.
@@ -580,6 +586,23 @@ spanpin_status spanpin_family_register(spanpin_registry *registry,
 // that does not sample adaptively is left as it is. Threads: any. Allocates: never.
 // Returns: SPANPIN_STATUS_OK, NULL_POINTER. Since: 0.1.
 spanpin_status spanpin_family_set_p99(const spanpin_family *family, double p99);
+
+// Removes the series of these label values from the page, with all that it has counted and its exemplars. *removed is 1 if
+// there was one, else 0; the overflow series stays, and so does that of a family without labels. Pointers to it stay valid as
+// long as the registry: what is recorded through them from here on goes to the overflow series, without exemplars. The same
+// values begin anew, with another pointer. The memory of a removed series is used again for others of its family, ten
+// seconds later, or sooner when there is no other space; a pointer takes no memory. Threads: any. Allocates: seldom.
+// Ownership: values are read during the call; removed may be NULL. Returns: SPANPIN_STATUS_OK, NULL_POINTER,
+// LABEL_COUNT, OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_family_remove(const spanpin_family *family,
+                                     const spanpin_str *values,
+                                     size_t values_len,
+                                     int32_t *removed,
+                                     spanpin_error *error);
+
+// Removes all series of a family, as spanpin_family_remove does. Threads: any. Allocates: seldom.
+// Returns: SPANPIN_STATUS_OK, NULL_POINTER, OUT_OF_MEMORY. Since: 0.1.
+spanpin_status spanpin_family_clear(const spanpin_family *family, spanpin_error *error);
 
 // The histogram of these label values, made on the first call: the same values give the same pointer. Values stand
 // in the order of the family's label names; an empty one leaves its label out of the page, invalid UTF-8 is replaced

@@ -9,7 +9,8 @@ import (
 // no exemplars.
 func NewDetached(buckets int) Series {
 	header := make([]uint64, HeaderTallies/8+32)
-	cells := make([]uint64, max(HistogramBuckets/8+buckets, CounterFractions/8+1, GaugeAdded/8+1))
+	const before = StateBefore / 8
+	cells := make([]uint64, before+max(HistogramBuckets/8+buckets, CounterFractions/8+1, GaugeAdded/8+1))[before:]
 	gates := make([]uint64, buckets*GateSize/8)
 	return Series{
 		Header: unsafe.Pointer(unsafe.SliceData(header)),

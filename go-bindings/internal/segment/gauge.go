@@ -9,7 +9,10 @@ import (
 // Adder does by a call of the core what a Gauge cannot do itself: it decides how a
 // gauge is used, and knows which processes live.
 type Adder interface {
-	// Add adds to the gauge, and counts that if it is an overflow series.
+	// Set sets the gauge, or the overflow series after the life of the handle.
+	Set(v float64)
+	// Add adds to the gauge, and counts that if it is an overflow series, which it goes
+	// to after the life of the handle.
 	Add(v float64)
 	Value() float64
 	// Cell is where this process adds, and the generation that the first word of
@@ -30,19 +33,46 @@ type Gauge struct {
 	generation uint64
 }
 
+// NewGauge makes a Gauge of the words of a series.
+func NewGauge(series Series, adder Adder) Gauge {
+	series.short = series.Plain
+	return Gauge{Series: series, Adder: adder}
+}
+
+// goesOn tells whether the life of the handle does. What an overflow series takes is
+// tallied by the caller.
+func (g *Gauge) goesOn() (ok, overflow bool) {
+	state := atomic.LoadUint64(stateOf(g.Cells))
+	return state&^StateFlags == g.Plain, state&StateOverflow != 0
+}
+
 // Set stores v.
 func (g *Gauge) Set(v float64) {
+	ok, overflow := g.goesOn()
+	if !ok {
+		if g.Adder != nil {
+			g.Adder.Set(v)
+		}
+		return
+	}
 	atomic.StoreUint64(word(g.Cells, GaugeValue), math.Float64bits(v))
 	if mode := word(g.Cells, GaugeMode); atomic.LoadUint64(mode) != GaugeShared {
 		atomic.StoreUint64(mode, GaugeShared)
 	}
-	if g.Overflow {
+	if overflow {
 		g.Tally(TallyOverflow)
 	}
 }
 
 // Add adds v.
 func (g *Gauge) Add(v float64) {
+	ok, overflow := g.goesOn()
+	if !ok {
+		if g.Adder != nil {
+			g.Adder.Add(v)
+		}
+		return
+	}
 	to := word(g.Cells, GaugeValue)
 	if g.Adder != nil && atomic.LoadUint64(word(g.Cells, GaugeMode)) != GaugeShared {
 		cell := atomic.LoadPointer(&g.cell)
@@ -53,7 +83,7 @@ func (g *Gauge) Add(v float64) {
 		to = word(cell, 8)
 	}
 	addFloat(to, v)
-	if g.Overflow {
+	if overflow {
 		g.Tally(TallyOverflow)
 	}
 }
@@ -69,10 +99,14 @@ func (g *Gauge) addByCall(v float64) {
 	}
 }
 
-// Value is the value of the gauge.
+// Value is the value of the gauge, 0 after the life of the handle.
 func (g *Gauge) Value() float64 {
 	if g.Adder != nil && atomic.LoadUint64(word(g.Cells, GaugeMode)) != GaugeShared {
 		return g.Adder.Value()
 	}
-	return math.Float64frombits(atomic.LoadUint64(word(g.Cells, GaugeValue)))
+	v := math.Float64frombits(atomic.LoadUint64(word(g.Cells, GaugeValue)))
+	if ok, _ := g.goesOn(); !ok {
+		return 0
+	}
+	return v
 }

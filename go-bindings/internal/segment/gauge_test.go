@@ -27,6 +27,8 @@ func (s *slots) Value() float64 {
 	return sum
 }
 
+func (s *slots) Set(v float64) { panic("a live gauge is set by a call") }
+
 func (s *slots) Cell() (unsafe.Pointer, uint64) {
 	cell := &s.cells[s.own.Load()]
 	return unsafe.Pointer(cell), atomic.LoadUint64(&cell[0])
@@ -35,7 +37,8 @@ func (s *slots) Cell() (unsafe.Pointer, uint64) {
 func TestGaugeAddsInItsOwnCellUntilItIsSet(t *testing.T) {
 	heap, core := newHeap(1), &slots{}
 	core.cells[0][0], core.cells[1][0] = 7, 8
-	g := &Gauge{Series: heap.series(nil), Adder: core}
+	gauge := NewGauge(heap.series(nil), core)
+	g := &gauge
 	for range 3 {
 		g.Add(2)
 	}
@@ -60,7 +63,8 @@ func TestGaugeAddsInItsOwnCellUntilItIsSet(t *testing.T) {
 func TestGaugeThatChangesItsCellLosesNothing(t *testing.T) {
 	heap, core := newHeap(1), &slots{}
 	core.cells[0][0], core.cells[1][0] = 1, 2
-	g := &Gauge{Series: heap.series(nil), Adder: core}
+	gauge := NewGauge(heap.series(nil), core)
+	g := &gauge
 	const each = 2000
 	var group sync.WaitGroup
 	for range 4 {

@@ -16,7 +16,7 @@ type heap struct{ header, cells, gates []uint64 }
 func newHeap(buckets int) *heap {
 	h := &heap{
 		header: make([]uint64, 1024),
-		cells:  make([]uint64, max(buckets+3, 8)),
+		cells:  make([]uint64, StateBefore/8+max(buckets+3, 8))[StateBefore/8:],
 		gates:  make([]uint64, 2*buckets),
 	}
 	h.header[HeaderEpoch/8] = 1
@@ -252,7 +252,8 @@ func TestDueAfterTenSeconds(t *testing.T) {
 
 func TestCounterKeepsWholeAndFractionApart(t *testing.T) {
 	heap := newHeap(1)
-	c := &Counter{Series: heap.series(manualClock(0))}
+	counter := NewCounter(heap.series(manualClock(0)))
+	c := &counter
 	c.Inc()
 	for _, v := range []float64{2, 0.5, 0, 1 << 53, 0.25} {
 		if _, ok := c.Add(v); !ok {
@@ -277,7 +278,8 @@ func TestCounterKeepsWholeAndFractionApart(t *testing.T) {
 
 func TestGauge(t *testing.T) {
 	heap := newHeap(1)
-	g := &Gauge{Series: heap.series(nil)}
+	gauge := NewGauge(heap.series(nil), nil)
+	g := &gauge
 	g.Set(5)
 	var group sync.WaitGroup
 	for range 4 {

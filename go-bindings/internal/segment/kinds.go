@@ -10,8 +10,10 @@ import (
 type Histogram struct {
 	Series
 	Search Search
-	// path is accessed atomically.
-	path uint32
+	path   uint32
+	// usual is the word of the state while observations go by a Way; otherwise one
+	// that the state never is.
+	usual uint64
 }
 
 // How the observations of a histogram are counted and offered. By default they ask
@@ -21,9 +23,10 @@ const (
 	Usual = 1 << iota
 	// Silent never has an observation that is worth a closer look.
 	Silent
-	// apart counts by countSpecial.
-	apart
 )
+
+// never is a word that no state is.
+const never = math.MaxUint64
 
 // NewHistogram makes a Histogram of the words of a series.
 func NewHistogram(series Series, search Search) Histogram {
@@ -34,8 +37,12 @@ func NewHistogram(series Series, search Search) Histogram {
 	case search.single && series.Policy == PolicySlowest:
 		h.path = Usual
 	}
-	if !search.single || series.Overflow {
-		h.path |= apart
+	h.short, h.usual = h.Plain, never
+	if !search.single {
+		h.short = never
+	}
+	if h.path == Usual {
+		h.usual = h.short
 	}
 	return h
 }
@@ -46,7 +53,7 @@ func NewHistogram(series Series, search Search) Histogram {
 // The usual case calls nothing, so that it needs no stack frame, and finds all
 // addresses before the first locked instruction, which loads have to wait for.
 func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
-	if v != v || atomic.LoadUint32(&h.path)&apart != 0 {
+	if v != v || !h.isPlain() {
 		return h.countSpecial(v)
 	}
 	bucket = h.Search.One(v)
@@ -77,17 +84,22 @@ func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) 
 }
 
 // IsSilent tells whether no observation is worth a closer look.
-func (h *Histogram) IsSilent() bool { return atomic.LoadUint32(&h.path)&Silent != 0 }
+func (h *Histogram) IsSilent() bool { return h.path&Silent != 0 }
 
 // IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
 // holds.
 func (h *Histogram) IsUsual(v float64) bool {
-	return atomic.LoadUint32(&h.path) == Usual && v >= h.OfferFrom
+	return atomic.LoadUint64(stateOf(h.Cells)) == h.usual && v >= h.OfferFrom
 }
 
 // Path is how observations are counted and offered now. Usual and Silent stand for a
 // short way, which NaN does not go.
-func (h *Histogram) Path() uint32 { return atomic.LoadUint32(&h.path) }
+func (h *Histogram) Path() uint32 {
+	if !h.isPlain() {
+		return 0
+	}
+	return h.path
+}
 
 // Way is the short way of a usual observation through its words: Count, then Passes,
 // then Sum. The gate is read after the bucket was counted and before the sum, so that
@@ -125,13 +137,10 @@ func (h *Histogram) sumAgain(cells unsafe.Pointer, v float64) {
 		total += atomic.LoadUint64(word(cells, HistogramBuckets+i*8))
 	}
 	h.meeting(total)
-	if h.isStriped() {
-		atomic.OrUint32(&h.path, apart)
-	}
 }
 
-// countSpecial counts NaN, and anything in a stripe, in an overflow series or in a
-// histogram with several bounds to an exponent.
+// countSpecial counts NaN, and anything in a stripe, in an overflow series, after the
+// life of the handle, or in a histogram with several bounds to an exponent.
 //
 //go:noinline
 func (h *Histogram) countSpecial(v float64) (bucket uint, old uint64, ok bool) {
@@ -139,15 +148,17 @@ func (h *Histogram) countSpecial(v float64) (bucket uint, old uint64, ok bool) {
 		h.Tally(TallyNaN)
 		return 0, 0, false
 	}
+	striped, ok := h.apart()
+	if !ok {
+		h.after(v)
+		return 0, 0, false
+	}
 	bucket = h.Search.Index(v)
-	cells, mark := h.own()
+	cells, mark := h.own(striped)
 	sum, count := word(cells, HistogramSum), word(cells, HistogramBuckets+uintptr(bucket)*8)
 	old = atomic.AddUint64(count, 1) - 1
 	if !tryFloat(sum, v) {
 		h.sumAgain(cells, v)
-	}
-	if h.Overflow {
-		h.Tally(TallyOverflow)
 	}
 	return bucket, old | mark, true
 }
@@ -164,13 +175,20 @@ func (h *Histogram) BucketCount(bucket uint) uint64 {
 // Counter is a Series of one bucket.
 type Counter struct{ Series }
 
+// NewCounter makes a Counter of the words of a series.
+func NewCounter(series Series) Counter {
+	series.short = series.Plain
+	return Counter{series}
+}
+
 // wholeLimit is the least whole number that a float64 cannot tell from its successor.
 const wholeLimit = 1 << 53
 
 // Inc adds 1 and returns the whole part before.
 func (c *Counter) Inc() (old uint64) {
-	if c.Overflow || c.isStriped() {
-		return c.addApart(1, 1)
+	if !c.isPlain() {
+		old, _ = c.addApart(1, 1)
+		return old
 	}
 	whole := word(c.Cells, CounterWhole)
 	old = atomic.AddUint64(whole, 1) - 1
@@ -190,8 +208,8 @@ func (c *Counter) Add(v float64) (old uint64, ok bool) {
 		c.Tally(TallyInvalid)
 		return 0, false
 	}
-	if c.Overflow || c.isStriped() {
-		return c.addApart(v, wholeOf(v)), true
+	if !c.isPlain() {
+		return c.addApart(v, wholeOf(v))
 	}
 	if whole := wholeOf(v); float64(whole) == v {
 		cell := word(c.Cells, CounterWhole)
@@ -213,23 +231,26 @@ func wholeOf(v float64) uint64 {
 	return 0
 }
 
-// addApart adds v in a stripe, or in the overflow series.
+// addApart adds v in a stripe, in the overflow series, or after the life of the
+// handle; then ok is false.
 //
 //go:noinline
-func (c *Counter) addApart(v float64, whole uint64) (old uint64) {
-	if c.Overflow {
-		c.Tally(TallyOverflow)
+func (c *Counter) addApart(v float64, whole uint64) (old uint64, ok bool) {
+	striped, ok := c.apart()
+	if !ok {
+		c.after(v)
+		return 0, false
 	}
-	cells, mark := c.own()
+	cells, mark := c.own(striped)
 	if float64(whole) != v {
-		return c.addFraction(cells, v) | mark
+		return c.addFraction(cells, v) | mark, true
 	}
 	cell := word(cells, CounterWhole)
 	old = atomic.AddUint64(cell, whole) - whole
 	if old*spread>>(64-probeBits) == 0 {
 		c.probe(cell, old+whole)
 	}
-	return old | mark
+	return old | mark, true
 }
 
 func (c *Counter) addFraction(cells unsafe.Pointer, v float64) (old uint64) {

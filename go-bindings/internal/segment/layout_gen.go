@@ -46,6 +46,14 @@ const GaugeShared = 2
 // StripesCount is how many sets of cells a striped series has beside its own.
 const StripesCount = 16
 
+// The word of a series' state: how far it lies before the cells, and its flags.
+const (
+	StateBefore   = 8
+	StateFlags    = 768
+	StateOverflow = 256
+	StateStriped  = 512
+)
+
 // The gate of one bucket.
 const (
 	GateSize   = 16

@@ -42,14 +42,17 @@ type Series struct {
 	Hash   uint64
 	Policy Policy
 	Filter Filter
-	// Overflow marks the series that takes what finds no place of its own. What it
-	// counts is tallied.
-	Overflow bool
+	// Plain is the word of the state in the life of this handle, without flags.
+	Plain uint64
+	// short is the same where the short way is for observations, and otherwise a word
+	// that the state never is.
+	short uint64
 	// Draws says that an offer that beats its window must still win a lot, which
 	// the core draws.
 	Draws bool
 	Clock *Clock
-	// Source gives the striped cells; nil for a series that never has any.
+	// Source gives the striped cells, and takes what comes after the life of this
+	// handle; nil for a series that has neither.
 	Source  Source
 	stripes stripes
 }

@@ -6,10 +6,12 @@ import (
 	"unsafe"
 )
 
-// Source gives the striped cells of a series by a call of the core. The result is
+// Source gives the striped cells of a series by a call of the core, and records. The result is
 // nil while there are none.
 type Source interface {
 	Stripes(wish uint32) (cells unsafe.Pointer, bytes uintptr, salt uint64)
+	// Record counts an observation or adds to a counter after the life of the handle.
+	Record(v float64)
 }
 
 // What a Source is asked for, by the numbers of the C interface.
@@ -50,7 +52,10 @@ type stripes struct {
 
 // own are the cells that the calling goroutine counts in, and the mark of its
 // stripe for the seeds of observations.
-func (s *Series) own() (cells unsafe.Pointer, mark uint64) {
+func (s *Series) own(striped bool) (cells unsafe.Pointer, mark uint64) {
+	if striped && !s.isStriped() {
+		s.learn(wishKnown)
+	}
 	first := atomic.LoadPointer(&s.stripes.first)
 	if first == nil {
 		return s.Cells, 0
@@ -110,10 +115,26 @@ func (s *Series) spread() {
 		}
 		wish = wishOther
 	}
+	s.learn(wish)
+}
+
+// learn asks for the stripes, and counts in them from here on.
+func (s *Series) learn(wish uint32) {
+	if s.Source == nil {
+		return
+	}
 	if first, bytes, salt := s.Source.Stripes(wish); first != nil {
 		atomic.StoreUint64(&s.stripes.bytes, uint64(bytes))
 		atomic.StoreUint64(&s.stripes.salt, salt)
 		atomic.StorePointer(&s.stripes.first, first)
+		s.setStriped()
+	}
+}
+
+// after records what comes after the life of the handle.
+func (s *Series) after(v float64) {
+	if s.Source != nil {
+		s.Source.Record(v)
 	}
 }
 

@@ -13,6 +13,8 @@ type fakeSource struct {
 	words []uint64
 	step  int
 	given int
+	// recorded is what came after the life of a handle.
+	recorded []float64
 }
 
 func newFakeSource(step int) *fakeSource { return &fakeSource{step: step} }
@@ -29,6 +31,8 @@ func (f *fakeSource) Stripes(wish uint32) (unsafe.Pointer, uintptr, uint64) {
 	f.given++
 	return unsafe.Pointer(unsafe.SliceData(f.words)), uintptr(f.step) * 8, uint64(f.given)
 }
+
+func (f *fakeSource) Record(v float64) { f.recorded = append(f.recorded, v) }
 
 func (f *fakeSource) written() (stripes int) {
 	for i := range StripesCount {
@@ -48,7 +52,8 @@ func TestNothingIsLostWheneverStripesAreMade(t *testing.T) {
 	source, counted := newFakeSource(16), newFakeSource(16)
 	h.Source = source
 	cells := newHeap(1)
-	c := &Counter{Series: cells.series(manualClock(0))}
+	counter := NewCounter(cells.series(manualClock(0)))
+	c := &counter
 	c.Source = counted
 	const workers, each = 8, 3000
 	var group sync.WaitGroup

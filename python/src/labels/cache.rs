@@ -2,9 +2,14 @@
 //!
 //! The table is open-addressed, insert-only and at most half full. Readers take
 //! no lock: a table and its entries are published by one atomic store and stay
-//! where they are until the family goes, so a reader may keep using a table that
-//! a larger one has replaced. It then misses newer entries and takes the slow
-//! way once. All this also holds without the interpreter lock.
+//! where they are while a reader could be inside. A reader may so keep using a table
+//! that another one has replaced. It then misses newer entries and takes the slow
+//! way once.
+//!
+//! A table that gets full is replaced by one without the series that were removed. Under
+//! the interpreter lock no other thread is inside then, because a reader holds it from
+//! beginning to end: what was replaced is freed. Where the interpreter runs without its
+//! lock it is kept until the family goes.
 
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
@@ -13,6 +18,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use spanpin::Life;
 
 const FIRST_SIZE: usize = 16;
 
@@ -32,11 +38,22 @@ struct Entry {
     /// Exact `str` objects, in the order of the label names.
     key: Box<[Py<PyString>]>,
     series: Py<PyAny>,
+    /// Ends when the series is removed; the entry then finds nothing any more.
+    life: Life,
 }
 
 /// What the cache frees when it goes. Held by raw pointer, because readers share it.
 #[derive(Default)]
 struct Owned {
+    /// The present table and its entries.
+    tables: Vec<NonNull<Table>>,
+    entries: Vec<NonNull<Entry>>,
+    replaced: Replaced,
+}
+
+/// What a new table has left behind.
+#[derive(Default)]
+struct Replaced {
     tables: Vec<NonNull<Table>>,
     entries: Vec<NonNull<Entry>>,
 }
@@ -62,7 +79,7 @@ impl LabelCache {
         let hash = unsafe { hash_of(values) }?;
         for entry in table.chain(hash) {
             // SAFETY: the caller's promise; keys live as long as their entry.
-            if entry.hash == hash && unsafe { entry.has_key(values) } {
+            if entry.hash == hash && entry.life.goes_on() && unsafe { entry.has_key(values) } {
                 return Some(&entry.series);
             }
         }
@@ -71,7 +88,7 @@ impl LabelCache {
 
     /// Keeps a series for these values, and returns it, or the one that another
     /// thread has kept in the meantime.
-    pub(crate) fn insert(&self, py: Python<'_>, key: Box<[Py<PyString>]>, series: Py<PyAny>) -> Py<PyAny> {
+    pub(crate) fn insert(&self, py: Python<'_>, key: Box<[Py<PyString>]>, series: Py<PyAny>, life: Life) -> Py<PyAny> {
         let pointers: Vec<*mut ffi::PyObject> = key.iter().map(Py::as_ptr).collect();
         // Waiting here could deadlock a child that was forked while another thread held the
         // lock. Not keeping an entry costs that call's successor some time, no more.
@@ -83,35 +100,55 @@ impl LabelCache {
         // SAFETY: as above.
         let Some(hash) = (unsafe { hash_of(&pointers) }) else { return series };
         let result = series.clone_ref(py);
-        let entry = owned.keep_entry(Entry { hash, key, series });
+        let entry = owned.keep_entry(Entry { hash, key, series, life });
         if let Some(table) = self.with_room(&mut owned) {
             table.publish(hash, entry);
+        }
+        if !owned.replaced.tables.is_empty() && is_locked(py) {
+            let replaced = std::mem::take(&mut owned.replaced);
+            // What it holds may run code of the user's when it goes.
+            drop(owned);
+            // SAFETY: nothing leads to it any more, and the lock that this thread holds keeps others out of readers.
+            unsafe { replaced.free() };
         }
         result
     }
 
-    /// The present table, or one of twice the size if it is half full.
+    /// The present table, or one of what was not removed if it is half full.
     fn with_room(&self, owned: &mut Owned) -> Option<&Table> {
-        // SAFETY: a published table lives as long as the cache.
+        // SAFETY: a published table stays where it is while readers may be inside.
         let present = unsafe { self.table.load(Ordering::Relaxed).as_ref() };
         let size = present.map_or(0, |table| table.slots.len());
         // The new entry is already among `entries`.
         if owned.entries.len() <= size / 2 {
             return present;
         }
-        let table = Table::new(if size == 0 { FIRST_SIZE } else { size.checked_mul(2)? });
         // The last entry is the new one, which the caller publishes.
-        let (_, others) = owned.entries.split_last()?;
-        for entry in others {
-            // SAFETY: entries are freed with the cache only.
+        let newest = owned.entries.pop()?;
+        // SAFETY: entries of the present table are not freed.
+        let (alive, gone) = owned.entries.drain(..).partition(|entry| unsafe { entry.as_ref() }.life.goes_on());
+        owned.entries = alive;
+        owned.replaced.entries.append(&mut { gone });
+        let table = Table::new(owned.entries.len().checked_mul(4)?.next_power_of_two().max(FIRST_SIZE));
+        for entry in &owned.entries {
+            // SAFETY: as above.
             let hash = unsafe { entry.as_ref() }.hash;
             table.publish(hash, *entry);
         }
+        owned.entries.push(newest);
+        owned.replaced.tables.append(&mut owned.tables);
         let table = owned.keep_table(table);
         self.table.store(table.as_ptr(), Ordering::Release);
-        // SAFETY: it was just made, and is freed with the cache only.
+        // SAFETY: it was just made.
         Some(unsafe { table.as_ref() })
     }
+}
+
+/// Whether the interpreter lets one thread run at a time.
+fn is_locked(py: Python<'_>) -> bool {
+    // Only interpreters that can do without their lock have the question.
+    let ask = py.import("sys").and_then(|sys| sys.getattr("_is_gil_enabled"));
+    ask.map_or(true, |ask| ask.call0().and_then(|answer| answer.extract()).unwrap_or(false))
 }
 
 impl Owned {
@@ -128,16 +165,28 @@ impl Owned {
     }
 }
 
-impl Drop for Owned {
-    fn drop(&mut self) {
-        for table in self.tables.drain(..) {
-            // SAFETY: it came from a leaked box, and no reader can be left.
+impl Replaced {
+    /// # Safety
+    /// No reader may be inside, or come to be.
+    unsafe fn free(self) {
+        for table in self.tables {
+            // SAFETY: it came from a leaked box; the caller's promise.
             drop(unsafe { Box::from_raw(table.as_ptr()) });
         }
-        for entry in self.entries.drain(..) {
+        for entry in self.entries {
             // SAFETY: as above.
             drop(unsafe { Box::from_raw(entry.as_ptr()) });
         }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let mut all = std::mem::take(&mut self.replaced);
+        all.tables.append(&mut self.tables);
+        all.entries.append(&mut self.entries);
+        // SAFETY: the cache goes, so no reader can be left.
+        unsafe { all.free() };
     }
 }
 

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use spanpin::ErrorCode;
 
 pub(crate) use cache::LabelCache;
@@ -199,11 +199,25 @@ fn find_or_create<K: Kind>(py: Python<'_>, family: &Family<K::Core>, call: &Call
     let texts = values.iter().map(utf8).collect::<PyResult<Vec<_>>>()?;
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     let found = find::<K>(py, family, &texts)?;
-    if !found.keep {
-        return Ok(found.object);
-    }
+    let Some(life) = found.keep else { return Ok(found.object) };
     let keys = values.into_iter().map(Bound::unbind).collect();
-    Ok(family.cache.insert(py, keys, found.object))
+    Ok(family.cache.insert(py, keys, found.object, life))
+}
+
+/// The label values of a call that is not looked up, as texts in the order of the label names.
+pub(crate) fn texts_in_order<C>(
+    family: &Family<C>,
+    values: &Bound<'_, PyTuple>,
+    by_name: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Vec<String>> {
+    let mut all: Vec<Bound<'_, PyAny>> = values.iter().collect();
+    if let Some(names) = by_name {
+        let keywords = PyTuple::new(values.py(), names.keys())?;
+        let positional = all.len();
+        all.extend(names.values());
+        all = self::by_name(family, &keywords, &all, positional)?;
+    }
+    all.iter().map(|value| Ok(utf8(&as_text(value)?)?.into_owned())).collect()
 }
 
 /// Looks up values of which some are no plain strings, such as a status code.

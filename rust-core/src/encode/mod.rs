@@ -20,7 +20,6 @@ use crate::memory::out_of_memory;
 use crate::negotiate::{Format, Negotiated, accepts_gzip, negotiate};
 use crate::reading::Reading;
 use crate::registry::ScraperIdentity;
-use crate::series::Series;
 use crate::sync::atomic::Ordering;
 use crate::tally::Tally;
 
@@ -165,7 +164,7 @@ fn put_families(
     let mut late = false;
     for family in core.families.iter().filter(|family| !family.is_hidden()) {
         let mut headed = false;
-        let overflow = family.overflow.get().map(|o| o.0);
+        let overflow = family.overflow_series();
         let own = family.series.iter().filter(|series| !series.is_overflow());
         for series in own.chain(overflow) {
             since_look = since_look.wrapping_add(1);
@@ -176,11 +175,10 @@ fn put_families(
             if late {
                 break;
             }
-            reading.read(&series, turn, now_ms)?;
-            if series.is_overflow() && reading.is_untouched() {
+            if !reading.read(series, turn, now_ms)? || (series.is_overflow() && reading.is_untouched()) {
                 continue;
             }
-            put_series(core, format, &family, &series, &reading, &mut headed, body);
+            put_series(core, format, &family, &reading, &mut headed, body);
         }
     }
     if let Some(turn) = turn {
@@ -202,19 +200,11 @@ fn put_families(
     Ok(())
 }
 
-fn put_series(
-    core: &Core,
-    format: Format,
-    family: &Family,
-    series: &Series,
-    reading: &Reading,
-    headed: &mut bool,
-    body: &mut Buffer,
-) {
+fn put_series(core: &Core, format: Format, family: &Family, reading: &Reading, headed: &mut bool, body: &mut Buffer) {
     if !*headed {
         *headed = true;
         let head = Head { name: &family.name, kind: family.kind, unit: family.unit(), help: family.help() };
         put_head(body, format, &head);
     }
-    Writer { out: body, format, settings: &core.settings }.put_series(family, series, reading);
+    Writer { out: body, format, settings: &core.settings }.put_series(family, reading);
 }

@@ -13,7 +13,6 @@ use crate::labels::{StoredLabels, put_escaped, put_escaped_text_help};
 use crate::memory::{copy_slice, out_of_memory};
 use crate::negotiate::Format;
 use crate::reading::{Reading, Shown};
-use crate::series::Series;
 
 /// The head of a family, as far as a format writes it.
 pub(crate) struct Head<'a> {
@@ -72,20 +71,20 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes the lines of a series.
-    pub(crate) fn put_series(&mut self, family: &Family, series: &Series, reading: &Reading) {
+    pub(crate) fn put_series(&mut self, family: &Family, reading: &Reading) {
         match family.kind {
-            Kind::Counter => self.put_counter(family, series, reading),
+            Kind::Counter => self.put_counter(family, reading),
             Kind::Gauge => {
-                put_sample_name(self.out, &family.name, "", series.rendered_labels());
+                put_sample_name(self.out, &family.name, "", reading.rendered_labels());
                 put_float(self.out, reading.float);
                 self.out.put_str("\n");
             }
-            Kind::Histogram => self.put_histogram(family, series, reading),
+            Kind::Histogram => self.put_histogram(family, reading),
         }
     }
 
-    fn put_counter(&mut self, family: &Family, series: &Series, reading: &Reading) {
-        put_sample_name(self.out, &family.name, "_total", series.rendered_labels());
+    fn put_counter(&mut self, family: &Family, reading: &Reading) {
+        put_sample_name(self.out, &family.name, "_total", reading.rendered_labels());
         let whole = reading.counts.first().copied().unwrap_or(0);
         if reading.float == 0.0 {
             self.out.put_u64(whole);
@@ -96,8 +95,8 @@ impl Writer<'_> {
         self.out.put_str("\n");
     }
 
-    fn put_histogram(&mut self, family: &Family, series: &Series, reading: &Reading) {
-        let labels = series.rendered_labels();
+    fn put_histogram(&mut self, family: &Family, reading: &Reading) {
+        let labels = reading.rendered_labels();
         let mut cumulative = 0_u64;
         // What all buckets begin with is put together once.
         let start = self.out.len();

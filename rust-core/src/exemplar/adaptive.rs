@@ -61,6 +61,14 @@ impl AdaptiveState {
         })
     }
 
+    /// Forgets all, for a series that begins another life.
+    pub(crate) fn forget(&self) {
+        self.store_edges((f64::NEG_INFINITY, f64::NEG_INFINITY));
+        for word in [&self.copies, &self.copied_ms, &self.refreshed_ms] {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether an offer passes. `seed` is its bucket's count before.
     pub(crate) fn passes(&self, value: f64, draw: Draw) -> bool {
         let above = |edge: &AtomicU64| value > f64::from_bits(edge.load(Ordering::Relaxed));

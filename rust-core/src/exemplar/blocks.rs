@@ -4,18 +4,28 @@ use super::ring::{Ring, first_stamp};
 use super::shape::{HEADER_WORDS, LABEL_WORDS, ring_words};
 use crate::segment::Offset;
 use crate::segment::layout::Gate;
-use crate::series::Series;
+use crate::series::Handle;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The header words of a ring: the greatest stamp is first, then the slots ever used.
 const LABEL_AREA_AT: usize = 2;
+/// Where the number of a life lies in what tells places apart. Places have fewer bits.
+const LIFE_SHIFT: u32 = 40;
 
 /// Words of the label area of a ring: one block for all its slots.
 const fn label_area_words(slots: usize) -> usize {
     slots.saturating_mul(LABEL_WORDS)
 }
 
-impl Series {
+/// Where the ring of a bucket lies, in lines; zero before its first exemplar.
+pub(crate) fn ring_lines(gate: &Gate) -> u32 {
+    #[cfg(spanpin_stops)]
+    crate::stops::at("ring-publish: reading");
+    // SYNC(ring-publish): Acquire, as in `ring_for`.
+    gate.ring.load(Ordering::Acquire)
+}
+
+impl Handle {
     /// The ring behind a gate, made if there is none, and whether it can hold labels.
     pub(super) fn ring_for(&self, gate: &Gate, labelled: bool) -> Option<(Ring<'_>, bool)> {
         #[cfg(spanpin_stops)]
@@ -34,10 +44,7 @@ impl Series {
 
     /// The ring of a bucket, for a reader; nothing before its first exemplar.
     pub(crate) fn ring_of(&self, gate: &Gate) -> Option<Ring<'_>> {
-        #[cfg(spanpin_stops)]
-        crate::stops::at("ring-publish: reading");
-        // SYNC(ring-publish): Acquire, as in `ring_for`.
-        match gate.ring.load(Ordering::Acquire) {
+        match ring_lines(gate) {
             0 => None,
             lines => self.ring_at(lines),
         }
@@ -55,7 +62,8 @@ impl Series {
             0 => &[],
             at => segment.words(Offset::from_bytes(at), label_area_words(self.family.slots())).unwrap_or_default(),
         };
-        Ring::new(words, labels, place.bytes())
+        // With the life, so that no reader takes what a writer of another one has left for its own.
+        Ring::new(words, labels, place.bytes().wrapping_add(u64::from(self.life()) << LIFE_SHIFT))
     }
 
     fn new_ring(&self, gate: &Gate) -> Option<u32> {

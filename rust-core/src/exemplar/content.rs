@@ -4,7 +4,7 @@ use super::shape::LABEL_WORDS;
 use super::slot::{LABEL_COUNT_MASK, Payload};
 use crate::hooks::{ExemplarLabels, guarded};
 use crate::labels::{Fit, FitOptions, Fitter, LabelList, MAX_CODE_POINTS, Taken};
-use crate::series::Series;
+use crate::series::Handle;
 use crate::tally::{DropReason, Tally};
 use crate::trace::{SpanId, TraceContext, TraceId};
 
@@ -98,7 +98,7 @@ impl Packed {
     }
 }
 
-impl Series {
+impl Handle {
     /// Packs the labels of an offer: those of the call first, then those of the family's function.
     pub(super) fn pack_offer(&self, stored: &Stored, mut extra: Option<Extra<'_>>) -> Packed {
         let has_function = self.family.hooks().is_some_and(|hooks| hooks.labels.is_some());

@@ -5,7 +5,7 @@ use super::offer::Offer;
 use super::ring::advance_head_explicit;
 use super::{Filter, scrapers};
 use crate::core::WINDOW_MOST_MS;
-use crate::series::Series;
+use crate::series::Handle;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
 use crate::trace::TraceContext;
@@ -13,7 +13,7 @@ use crate::trace::TraceContext;
 /// An explicit exemplar gives up after losing its window this often.
 const TRIES: usize = 4;
 
-impl Series {
+impl Handle {
     /// Records an explicit exemplar: it skips the window rule and outranks the offers of its window. True if it was
     /// written. `context` is the span if it came with its flags.
     #[cold]

@@ -1,7 +1,7 @@
 //! Exemplars: which observation a bucket keeps, and which one a scrape shows. `docs/exemplars.md` has the rule.
 
 mod adaptive;
-mod blocks;
+pub(crate) mod blocks;
 mod content;
 mod explicit;
 mod offer;

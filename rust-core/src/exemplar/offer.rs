@@ -12,7 +12,7 @@ use super::{Filter, scrapers};
 use crate::core::{BUDGET, WINDOW_MOST_MS};
 use crate::hooks::{Hooks, SlowRequest, guarded, is_too_deep};
 use crate::segment::layout::{Gate, HISTOGRAM_COUNTS_AT};
-use crate::series::Series;
+use crate::series::Handle;
 use crate::sync::atomic::Ordering;
 use crate::tally::{DropReason, Tally};
 use crate::trace::TraceContext;
@@ -29,7 +29,7 @@ pub(crate) struct Offer {
     pub(crate) seed: u64,
 }
 
-impl Series {
+impl Handle {
     /// Takes an offer that its gate let pass: looks at the clock, the filters, the budget and the span, and writes the
     /// exemplar if it still is the best of its window. True if it was written. `span` is called at most once, and
     /// nothing is held while it runs.
@@ -176,7 +176,13 @@ impl Series {
         if let (Some(template), Some(trace)) = (template, trace) {
             template.put(&mut trace_url, trace);
         }
-        let request = SlowRequest { series: self, value, threshold: slow.threshold, trace, trace_url };
+        let mut values = crate::buffer::Buffer::new();
+        let values_len = self.text.copy_to(&mut values);
+        values.truncate(values_len);
+        if !self.text.is_still(self.life()) {
+            return;
+        }
+        let request = SlowRequest { family: &self.family, values, value, threshold: slow.threshold, trace, trace_url };
         header.count(Tally::SlowRequests, 1);
         if guarded(|| (slow.call)(&request)) != Some(true) {
             header.count(Tally::CallbackErrors, 1);

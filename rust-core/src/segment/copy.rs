@@ -33,6 +33,7 @@ use crate::memory::{Pushed, Shared, copy_slice, out_of_memory};
 use crate::open::{build, check_windows, for_each_gate};
 use crate::reading::Reading;
 use crate::registry::RegistryOptions;
+use crate::series::Series;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A window that has been open for so long is over: whoever makes an observation now closes it first. What is beyond
@@ -298,8 +299,10 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 fn read(file: &File, most_bytes: u64, look: Look) -> Result<SegmentCopy, Error> {
-    // In this order: the newest record that is known lies below the tail that is read after it.
-    let newest = word(&start(file)?, offset_of!(Header, newest_record));
+    // In this order: the records that are known lie below the tail that is read after them.
+    start(file)?;
+    let newest = header_word(file, offset_of!(Header, newest_record))?;
+    let last_made = header_word(file, offset_of!(Header, last_made))?;
     let first = start(file)?;
     let file_bytes = file.metadata().map_err(|error| unreadable(&error))?.size();
     check_header(&first, file_bytes).map_err(|fault| told(&fault))?;
@@ -311,6 +314,7 @@ fn read(file: &File, most_bytes: u64, look: Look) -> Result<SegmentCopy, Error> 
     let segment = copy(file, tail)?;
     let header = segment.header().ok_or_else(out_of_memory)?;
     header.newest_record.store(newest, Ordering::Relaxed);
+    header.last_made.store(last_made, Ordering::Relaxed);
     header.tail.store(tail, Ordering::Relaxed);
     let allocated = header.allocated.swap(tail, Ordering::Relaxed);
     let options = RegistryOptions { self_metrics: false, exemplar_bytes: 0, ..Default::default() };
@@ -328,6 +332,12 @@ fn read(file: &File, most_bytes: u64, look: Look) -> Result<SegmentCopy, Error> 
     let facts = facts_of(&core, file_bytes, allocated, is_in_use(file.as_raw_fd()), workers);
     stop_time(&core, &facts, look);
     Ok(SegmentCopy { core, facts })
+}
+
+fn header_word(file: &File, at: usize) -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    fill(file, &mut bytes, at as u64)?;
+    Ok(word(&bytes, 0))
 }
 
 fn told(fault: &Fault) -> Error {
@@ -410,6 +420,9 @@ fn copy_cells_again(file: &File, core: &Core) -> Result<(), Error> {
             if series.has_lost_stripes() {
                 return Err(damaged("a series counts in stripes that came after the copy, or lie outside"));
             }
+            // With its state: a series that was removed since, and maybe used again, is left out. One is not emptied before it
+            // has rested for longer than this takes.
+            copy_words(file, &mut chunk, series.life_place(), 8, Some(core::slice::from_ref(series.life_word())))?;
             copy_in_chunks(file, &mut chunk, series.cells_place(), series.cells())?;
             if let (Some(place), Some(stripes)) = (series.stripes_place(), series.striped()) {
                 copy_in_chunks(file, &mut chunk, place, &stripes)?;
@@ -461,11 +474,11 @@ impl Bill {
 /// Takes up every record, and fails for the first one that is damaged.
 fn take_up(core: &Core) -> Result<(), Error> {
     let _held = core.hold();
-    let newest = core.header.newest_record.load(Ordering::Relaxed);
-    let (places, whole) = core.places(newest, 0)?;
-    if !whole {
-        return Err(damaged("its list of records does not end, or leads outside: it is damaged"));
-    }
+    core.newest();
+    let places = core.all_made_strictly().map_err(|error| match error.code() {
+        ErrorCode::OutOfMemory => error,
+        _ => damaged("its list of records does not end, or leads outside: it is damaged"),
+    })?;
     let most_bytes = core.header.tail.load(Ordering::Relaxed);
     let mut bill = Bill { bytes: 0, most_bytes, exposition: 0, families: 0 };
     for place in places.iter().rev() {
@@ -475,7 +488,6 @@ fn take_up(core: &Core) -> Result<(), Error> {
             None => return Err(damaged("a record is of no known kind: it is damaged")),
         }
     }
-    core.set_walked(Offset::from_bytes(newest));
     let mut rings = Ok(());
     for_each_gate(core, |slots, gate| {
         if gate.ring.load(Ordering::Relaxed) != 0 && rings.is_ok() {
@@ -494,16 +506,23 @@ fn take_up_family(core: &Core, place: Offset, bill: &mut Bill) -> Result<(), Err
     let record = core.segment.family_record(place).ok_or_else(|| damaged("a record leads outside: it is damaged"))?;
     let sizes = record.sizes.load(Ordering::Relaxed);
     bill.add((sizes >> 32).saturating_add((sizes & 0xFFFF_FFFF).saturating_mul(8)))?;
+    if !core.segment.is_live_family(place) {
+        return Ok(());
+    }
     core.attach_family(place).map(|_| ())
 }
 
 fn take_up_series(core: &Core, place: Offset, bill: &mut Bill) -> Result<(), Error> {
     bill.add(core.segment.text_bytes(place).unwrap_or(u64::MAX))?;
-    let series = core.attach_series(place)?;
+    let Some(series) = core.attach_series(place)? else { return Ok(()) };
+    let mut reading = Reading::new();
+    if reading.begin(series.series)?.is_none() {
+        return Ok(());
+    }
     let (cells, gates) = series.family.sizes();
     bill.add((cells as u64).saturating_add((gates as u64).saturating_mul(2)).saturating_mul(8))?;
     bill.add(series.striped().map_or(0, |stripes| size_of_val(&*stripes) as u64))?;
-    let each = (series.rendered_labels().len() as u64).saturating_add(series.family.name.len() as u64);
+    let each = (reading.rendered_labels().len() as u64).saturating_add(series.family.name.len() as u64);
     bill.add_lines((gates as u64).saturating_add(3), each.saturating_add(LINE_REST))
 }
 
@@ -592,7 +611,10 @@ fn family_facts(family: &Family, reading: &mut Reading) -> Result<FamilyFacts, E
     }
     let (mut series_count, mut overflow, mut total, mut rings, mut exemplars) = (0_usize, false, 0.0, 0_usize, 0_usize);
     for series in family.series.iter() {
-        reading.read(&series, None, 0)?;
+        if !reading.read(series, None, 0)? {
+            continue;
+        }
+        let Some(series) = Series::current(series) else { continue };
         if series.is_overflow() {
             overflow |= !reading.is_untouched();
         } else {

@@ -37,7 +37,7 @@ pub(crate) struct Header {
     pub(crate) tail: AtomicU64,
     /// Bytes that may be handed out: the part of the range that is really there. Only grows.
     pub(crate) allocated: AtomicU64,
-    /// Offset of the newest record. Published by SYNC(record-publish).
+    /// `number of publications32 | the record published last32`, in lines. Published by SYNC(record-publish).
     pub(crate) newest_record: AtomicU64,
     /// Bytes of rings and label areas.
     pub(crate) exemplar_bytes: AtomicU64,
@@ -53,7 +53,9 @@ pub(crate) struct Header {
 
     /// The greatest stamp given, in Unix milliseconds.
     pub(crate) greatest_stamp_ms: AtomicU64,
-    pub(crate) spare_line: [AtomicU64; 6],
+    /// The record made last, in lines: head of the list of all records. Published by SYNC(record-list).
+    pub(crate) last_made: AtomicU64,
+    pub(crate) spare_line: [AtomicU64; 5],
     /// Offset of the table of workers in lines, zero while there is none. Published by SYNC(block-publish).
     pub(crate) workers: AtomicU64,
 
@@ -107,51 +109,63 @@ pub(crate) struct Gate {
 }
 
 /// Kinds of record, in the low byte of their first word.
-pub(crate) const RECORD_FAMILY: u64 = 1;
-pub(crate) const RECORD_SERIES: u64 = 2;
+pub(crate) const RECORD_FAMILY: u32 = 1;
+pub(crate) const RECORD_SERIES: u32 = 2;
 
 /// The first words of every record.
 #[repr(C)]
 pub(crate) struct Record {
     /// `RECORD_*`; for families also `kind << 8`, for series `flags << 8`.
-    pub(crate) tag: AtomicU64,
-    /// Offset of the record before this one, zero for the first.
-    pub(crate) next: AtomicU64,
+    pub(crate) tag: AtomicU32,
+    /// The record made before this one, in lines; zero for the first.
+    pub(crate) made_before: AtomicU32,
+    /// `number of its last publication32 | the record published before it32`, in lines.
+    pub(crate) publication: AtomicU64,
 }
 
 /// A family. The text (name, help, unit, label names, each after its u32 length) and then the bounds follow.
 #[repr(C)]
 pub(crate) struct FamilyRecord {
     pub(crate) record: Record,
+    /// As that of a series, see `life.rs`; a family has one life.
+    pub(crate) state: AtomicU64,
     pub(crate) hash: AtomicU64,
     pub(crate) created_ms: AtomicU64,
     /// `text bytes << 32 | bounds`.
     pub(crate) sizes: AtomicU64,
     /// `label names << 32 | greatest number of series`.
     pub(crate) limits: AtomicU64,
-    /// Series of this family, the overflow series left out.
+    /// Series of this family that live, the overflow series left out.
     pub(crate) series: AtomicU64,
     /// How its exemplars are chosen; `exemplar/rules.rs` says which word is what.
     pub(crate) rules: [AtomicU64; RULE_WORDS],
 }
 
-/// A series. The text (label values, each after its u32 length) follows; then, on lines of their own, gates and cells.
+/// A series. The text (label values, each after its u32 length) follows; then, on lines of their own, gates, and behind them
+/// the word of its state and the cells.
 #[repr(C)]
 pub(crate) struct SeriesRecord {
     pub(crate) record: Record,
-    /// Offset of the family's record.
-    pub(crate) family: AtomicU64,
+    /// The family's record, in lines.
+    pub(crate) family: AtomicU32,
+    /// The state and, behind it, the cells, in lines. The gates lie right before them.
+    pub(crate) cells: AtomicU32,
     pub(crate) hash: AtomicU64,
-    pub(crate) created_ms: AtomicU64,
-    /// `text bytes << 32 | offset of the gates in lines`.
-    pub(crate) place: AtomicU64,
+    /// When it was created, in Unix milliseconds; once it is removed, when it was, in monotonic ones.
+    pub(crate) when_ms: AtomicU64,
+    pub(crate) text_bytes: AtomicU32,
+    /// The text, in lines, behind a word that tells how many bytes have room there; zero while it lies behind this record. One
+    /// that is longer than the first one of all is somewhere else.
+    pub(crate) text: AtomicU32,
     /// Offset of the stripes in lines; zero while there is one set of cells. Published by SYNC(stripes-publish).
     pub(crate) stripes: AtomicU64,
 }
 
 /// Flag of the series that takes what finds no place.
-pub(crate) const SERIES_OVERFLOW: u64 = 1;
+pub(crate) const SERIES_OVERFLOW: u32 = 1;
 
+/// Words in front of the cells of a series: its state.
+pub(crate) const STATE_WORDS: usize = 1;
 /// Words of a histogram: the sum, then the counts of its buckets.
 pub(crate) const HISTOGRAM_SUM_AT: usize = 0;
 pub(crate) const HISTOGRAM_COUNTS_AT: usize = 1;

@@ -11,6 +11,7 @@ mod file;
 pub(crate) mod gauge_cells;
 mod heap;
 pub(crate) mod layout;
+pub(crate) mod life;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod os;
 #[cfg(all(target_os = "linux", not(miri)))]
@@ -27,19 +28,23 @@ use self::file::SharedFile;
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) use self::file::boot_id;
 use self::heap::Heap;
-use self::layout::{BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, SeriesRecord, Window};
+use self::layout::{
+    BYTE_ORDER, FamilyRecord, Gate, Header, LAYOUT_VERSION, LINE, MAGIC, Record, STATE_WORDS, SeriesRecord, Window,
+};
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) use self::os::boot_id;
 use self::problem::Fault;
 pub(crate) use self::record::{
     FamilyText, FamilyWrite, Kind as RecordKind, SeriesText, SeriesWrite, boxed_str, gates_bytes, put_text, take_text,
+    texts_in,
 };
 use crate::error::{Error, ErrorCode};
 use crate::hash::fold;
 use crate::memory::Pinned;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// The cells of a series and, before them, its gates: one address and short lengths, because every series has them.
+/// The cells of a series and, before them, the word of its state and its gates: one address and short lengths, because every
+/// series has them.
 pub(crate) struct SeriesWords {
     cells: NonNull<AtomicU64>,
     cells_len: u16,
@@ -52,7 +57,16 @@ impl SeriesWords {
     #[inline]
     pub(crate) fn cells(&self) -> &[AtomicU64] {
         // SAFETY: `pin_series` found so many words at this address, in a range that outlives whoever holds this (INV-3).
-        unsafe { NonNull::slice_from_raw_parts(self.cells, self.cells_len as usize).as_ref() }
+        unsafe { NonNull::slice_from_raw_parts(self.cells, self.cells_len.into()).as_ref() }
+    }
+
+    /// The word of its state.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &AtomicU64 {
+        // SAFETY: `pin_series` found it right before the cells.
+        let state = unsafe { self.cells.sub(STATE_WORDS) };
+        // SAFETY: as above; it is an atomic (INV-2).
+        unsafe { state.as_ref() }
     }
 
     #[inline]
@@ -277,6 +291,18 @@ impl Segment {
         self.at(place, count)
     }
 
+    /// `words` without a look at whether they are there.
+    ///
+    /// # Safety
+    /// `words` has answered with them before: what is there stays there.
+    #[inline]
+    pub(crate) unsafe fn known_words(&self, place: Offset, count: usize) -> &[AtomicU64] {
+        // SAFETY: `place` is inside the range, which starts at `base`: the caller's promise.
+        let first = unsafe { self.base().add(place.0 as usize) }.cast::<AtomicU64>();
+        // SAFETY: as in `at`.
+        unsafe { NonNull::slice_from_raw_parts(first, count).as_ref() }
+    }
+
     /// The header, for the core that owns this segment.
     pub(crate) fn pin_header(&self) -> Option<Pinned<Header>> {
         // SAFETY: the range stays mapped, at this address, as long as the segment; the core keeps both (INV-3).
@@ -295,15 +321,17 @@ impl Segment {
         self.words(place, count).map(|words| unsafe { Pinned::new(words) })
     }
 
-    /// The gates of a series and, behind them, its cells, for the core that owns this segment.
-    pub(crate) fn pin_series(&self, place: Offset, gates: usize, cells: usize) -> Option<SeriesWords> {
-        let gates_before = gates_bytes(gates);
-        let apart = gates_before / 8;
-        let all = self.pin_words(place, apart.checked_add(cells)?)?;
+    /// The gates, the state and the cells of the series whose state lies at a place, for the core that owns this segment.
+    pub(crate) fn pin_series(&self, state_at: Offset, gates: usize, cells: usize) -> Option<SeriesWords> {
+        let before = gates_bytes(gates);
+        let apart = (before / 8).checked_add(STATE_WORDS)?;
+        let gates_at = Offset(state_at.0.checked_sub(before as u64)?);
+        let all = self.pin_words(gates_at, apart.checked_add(cells)?)?;
         // SAFETY: `apart` words of `all` lie before the cells.
         let first = unsafe { NonNull::from_ref(&*all).cast::<AtomicU64>().add(apart) };
         let (cells_len, gates_len) = (u16::try_from(cells).ok()?, u16::try_from(gates).ok()?);
-        Some(SeriesWords { cells: first, cells_len, gates_len, gates_before: u32::try_from(gates_before).ok()? })
+        let gates_before = u32::try_from(apart.checked_mul(8)?).ok()?;
+        Some(SeriesWords { cells: first, cells_len, gates_len, gates_before })
     }
 
     fn handed_out(&self, place: Offset, bytes: u64) -> Option<()> {

@@ -3,7 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::layout::{FamilyRecord, Gate, LINE, RECORD_FAMILY, RECORD_SERIES, Record, SERIES_OVERFLOW, SeriesRecord};
+use super::layout::{
+    FamilyRecord, Gate, LINE, RECORD_FAMILY, RECORD_SERIES, Record, SERIES_OVERFLOW, STATE_WORDS, SeriesRecord,
+};
+use super::life::{State, begin, look};
+use super::publish::{Words, read_live};
 use super::{Offset, Segment};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorCode};
@@ -17,7 +21,7 @@ const GATES_IN_LINE: usize = LINE / size_of::<Gate>();
 /// What a family record is made of.
 pub(crate) struct FamilyWrite<'a> {
     /// `kind << 8`.
-    pub(crate) tag: u64,
+    pub(crate) tag: u32,
     pub(crate) hash: u64,
     pub(crate) created_ms: u64,
     pub(crate) name: &'a str,
@@ -31,7 +35,7 @@ pub(crate) struct FamilyWrite<'a> {
 
 /// What a family record says, copied out of the segment and then checked.
 pub(crate) struct FamilyText {
-    pub(crate) tag: u64,
+    pub(crate) tag: u32,
     pub(crate) name: Box<str>,
     pub(crate) help: Box<str>,
     pub(crate) unit: Box<str>,
@@ -52,22 +56,18 @@ pub(crate) struct SeriesWrite<'a> {
     pub(crate) overflow: bool,
 }
 
-/// What a series record says.
+/// What a series record says while it is live.
 pub(crate) struct SeriesText {
+    /// Which life of the record this is.
+    pub(crate) life: u32,
     pub(crate) family: Offset,
     pub(crate) hash: u64,
     pub(crate) text: Box<[u8]>,
-    /// Where gates and, behind them, cells lie.
-    pub(crate) gates: Offset,
+    /// Where its state and, behind it, its cells lie; its gates lie before them.
+    pub(crate) cells: Offset,
+    /// Where the record ends, with its text if that lies behind it.
+    pub(crate) end: Offset,
     pub(crate) overflow: bool,
-}
-
-impl SeriesText {
-    /// Where the gates of a series lie whose record is at `place` and has so many bytes of label values.
-    pub(crate) fn gates_after(place: Offset, text_len: usize) -> Offset {
-        let at = size_of::<SeriesRecord>().saturating_add(text_len).next_multiple_of(LINE);
-        place.plus(at as u64)
-    }
 }
 
 /// A record of either kind.
@@ -102,6 +102,12 @@ pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
     *bytes = rest;
     Some(text)
+}
+
+/// The texts that follow one another, each after its u32 length.
+pub(crate) fn texts_in(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || take_text(&mut rest)).map(|text| core::str::from_utf8(text).unwrap_or_default())
 }
 
 fn take_str(bytes: &mut &[u8]) -> Result<Box<str>, Error> {
@@ -158,6 +164,7 @@ impl Segment {
         let place = self.allocate_growing(bytes).ok_or_else(full)?;
         let record = self.family_record(place).ok_or_else(full)?;
         record.record.tag.store(RECORD_FAMILY | family.tag, Ordering::Relaxed);
+        begin(&record.state, false);
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: family in part");
         record.hash.store(family.hash, Ordering::Relaxed);
@@ -231,42 +238,128 @@ impl Segment {
 
     /// Writes a series' record with its gates and cells, all zero. It is unpublished.
     pub(crate) fn write_series(&self, series: &SeriesWrite<'_>) -> Result<Offset, Error> {
-        let text_at = size_of::<SeriesRecord>();
-        let gates_at = text_at.saturating_add(series.text.len()).next_multiple_of(LINE);
-        let bytes = gates_at.saturating_add(gates_bytes(series.gates)).saturating_add(series.cells.saturating_mul(8));
-        let place = self.allocate_growing(bytes).ok_or_else(full)?;
+        let place = self.allocate_growing(series.bytes()).ok_or_else(full)?;
         let record = self.series_record(place).ok_or_else(full)?;
         let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
         record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: series in part");
-        record.family.store(series.family.bytes(), Ordering::Relaxed);
-        record.hash.store(series.hash, Ordering::Relaxed);
-        record.created_ms.store(series.created_ms, Ordering::Relaxed);
-        let gates = place.plus(gates_at as u64).lines().ok_or_else(full)?;
-        record.place.store((series.text.len() as u64) << 32 | u64::from(gates), Ordering::Relaxed);
-        self.store_bytes(place.plus(text_at as u64), series.text).ok_or_else(full)?;
+        record.family.store(series.family.lines().ok_or_else(full)?, Ordering::Relaxed);
+        let cells = place.plus(series.cells_at() as u64).lines().ok_or_else(full)?;
+        record.cells.store(cells, Ordering::Relaxed);
+        begin(self.state_of(record).ok_or_else(full)?, series.overflow);
+        self.describe_series(place, series)?;
         Ok(place)
     }
 
-    /// Copies a series' record out of the segment.
-    pub(crate) fn read_series(&self, place: Offset) -> Result<SeriesText, Error> {
+    /// Writes what is of one life only into a series' record, which is unpublished, or claimed by the caller.
+    pub(crate) fn describe_series(&self, place: Offset, series: &SeriesWrite<'_>) -> Result<(), Error> {
         let record = self.series_record(place).ok_or_else(damaged)?;
-        let at = record.place.load(Ordering::Relaxed);
-        let text = self.load_bytes(place.plus(size_of::<SeriesRecord>() as u64), (at >> 32) as usize)?;
+        let text_at = self.text_place(place, record, series).ok_or_else(full)?;
+        record.hash.store(series.hash, Ordering::Relaxed);
+        record.when_ms.store(series.created_ms, Ordering::Relaxed);
+        record.text_bytes.store(u32::try_from(series.text.len()).map_err(|_| full())?, Ordering::Relaxed);
+        self.store_bytes(text_at, series.text).ok_or_else(full)
+    }
+
+    /// Whether the text of a series fits where that of a record lies.
+    pub(crate) fn has_room_for(&self, place: Offset, series: &SeriesWrite<'_>) -> bool {
+        self.series_record(place).is_some_and(|record| self.fits(place, record, series).is_some())
+    }
+
+    fn fits(&self, place: Offset, record: &SeriesRecord, series: &SeriesWrite<'_>) -> Option<()> {
+        let bytes = series.text.len() as u64;
+        let room = match Offset::from_lines(record.text.load(Ordering::Relaxed)) {
+            Offset::HEADER => {
+                let before = size_of::<SeriesRecord>().checked_add(gates_bytes(series.gates))?;
+                let cells = Offset::from_lines(record.cells.load(Ordering::Relaxed));
+                cells.bytes().checked_sub(place.plus(before as u64).bytes())?
+            }
+            at => self.words(at, 1)?.first()?.load(Ordering::Relaxed),
+        };
+        (bytes <= room).then_some(())
+    }
+
+    /// Where the text of a series is to be written: behind the record, or elsewhere once one was longer.
+    fn text_place(&self, place: Offset, record: &SeriesRecord, series: &SeriesWrite<'_>) -> Option<Offset> {
+        const WORD: usize = size_of::<u64>();
+        if self.fits(place, record, series).is_some() {
+            return Some(self.text_of(place, record));
+        }
+        // Half as much again, so that growing texts do not take a block each.
+        let bytes = series.text.len();
+        let block = bytes.checked_add(bytes / 2)?.checked_add(WORD)?.checked_next_multiple_of(LINE)?;
+        let at = self.allocate_growing(block)?;
+        self.words(at, 1)?.first()?.store(block.wrapping_sub(WORD) as u64, Ordering::Relaxed);
+        record.text.store(at.lines()?, Ordering::Relaxed);
+        Some(at.plus(WORD as u64))
+    }
+
+    fn text_of(&self, place: Offset, record: &SeriesRecord) -> Offset {
+        match Offset::from_lines(record.text.load(Ordering::Relaxed)) {
+            Offset::HEADER => place.plus(size_of::<SeriesRecord>() as u64),
+            elsewhere => elsewhere.plus(size_of::<u64>() as u64),
+        }
+    }
+
+    /// Copies a series' record out of the segment; nothing if it is not live.
+    pub(crate) fn read_series(&self, place: Offset) -> Result<Option<SeriesText>, Error> {
+        let words = self.series_words(place).ok_or_else(damaged)?;
+        read_live(words.state, |state| self.read_series_of(place, state)).transpose()
+    }
+
+    fn read_series_of(&self, place: Offset, state: State) -> Result<SeriesText, Error> {
+        let record = self.series_record(place).ok_or_else(damaged)?;
+        let bytes = record.text_bytes.load(Ordering::Relaxed) as usize;
+        let text_at = self.text_of(place, record);
+        let behind = place.plus(size_of::<SeriesRecord>() as u64);
+        let text = self.load_bytes(text_at, bytes)?;
         Ok(SeriesText {
-            family: Offset::from_bytes(record.family.load(Ordering::Relaxed)),
+            life: state.life(),
+            family: Offset::from_lines(record.family.load(Ordering::Relaxed)),
             hash: record.hash.load(Ordering::Relaxed),
             text: copy_slice(text.as_slice())?,
-            gates: Offset::from_lines(at as u32),
-            overflow: record.record.tag.load(Ordering::Relaxed) >> 8 & SERIES_OVERFLOW != 0,
+            cells: Offset::from_lines(record.cells.load(Ordering::Relaxed)),
+            end: if text_at == behind { behind.plus(bytes as u64) } else { behind },
+            overflow: state.is_overflow(),
         })
+    }
+
+    /// The record of the family that a series belongs to.
+    pub(crate) fn family_of(&self, place: Offset) -> Option<Offset> {
+        Some(Offset::from_lines(self.series_record(place)?.family.load(Ordering::Relaxed)))
+    }
+
+    fn state_of(&self, record: &SeriesRecord) -> Option<&AtomicU64> {
+        self.words(Offset::from_lines(record.cells.load(Ordering::Relaxed)), STATE_WORDS)?.first()
+    }
+
+    /// The words by which a series is published.
+    pub(crate) fn series_words(&self, place: Offset) -> Option<Words<'_>> {
+        let record = self.series_record(place)?;
+        Some(Words { state: self.state_of(record)?, publication: &record.record.publication })
+    }
+
+    /// The words by which a record is published.
+    pub(crate) fn record_words(&self, place: Offset) -> Option<Words<'_>> {
+        match self.kind_of(place)? {
+            Kind::Family => {
+                let record = self.family_record(place)?;
+                Some(Words { state: &record.state, publication: &record.record.publication })
+            }
+            Kind::Series => self.series_words(place),
+        }
+    }
+
+    /// Whether a family was published.
+    pub(crate) fn is_live_family(&self, place: Offset) -> bool {
+        self.family_record(place).is_some_and(|record| look(&record.state).is_live())
     }
 
     /// Bytes of the label values that a series' record claims to have.
     #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
     pub(crate) fn text_bytes(&self, place: Offset) -> Option<u64> {
-        Some(self.series_record(place)?.place.load(Ordering::Relaxed) >> 32)
+        Some(self.series_record(place)?.text_bytes.load(Ordering::Relaxed).into())
     }
 
     pub(crate) fn family_record(&self, place: Offset) -> Option<&FamilyRecord> {
@@ -274,7 +367,7 @@ impl Segment {
         self.one(place)
     }
 
-    fn series_record(&self, place: Offset) -> Option<&SeriesRecord> {
+    pub(crate) fn series_record(&self, place: Offset) -> Option<&SeriesRecord> {
         self.handed_out(place, size_of::<SeriesRecord>() as u64)?;
         self.one(place)
     }
@@ -284,14 +377,9 @@ impl Segment {
         Some(&self.series_record(place)?.stripes)
     }
 
-    fn record(&self, place: Offset) -> Option<&Record> {
+    pub(crate) fn record(&self, place: Offset) -> Option<&Record> {
         self.handed_out(place, size_of::<Record>() as u64)?;
         self.one(place)
-    }
-
-    /// The link of a record to the one before it.
-    pub(crate) fn next_of(&self, place: Offset) -> Option<&AtomicU64> {
-        Some(&self.record(place)?.next)
     }
 
     /// What kind of record lies at a place.
@@ -301,6 +389,19 @@ impl Segment {
             RECORD_SERIES => Some(Kind::Series),
             _ => None,
         }
+    }
+}
+
+impl SeriesWrite<'_> {
+    /// Where state and cells of a new series lie, from its record on.
+    fn cells_at(&self) -> usize {
+        let gates_at = size_of::<SeriesRecord>().saturating_add(self.text.len()).next_multiple_of(LINE);
+        gates_at.saturating_add(gates_bytes(self.gates))
+    }
+
+    /// What a new record takes with its gates and cells.
+    pub(crate) fn bytes(&self) -> usize {
+        self.cells_at().saturating_add(self.cells.saturating_add(STATE_WORDS).saturating_mul(8))
     }
 }
 

@@ -108,3 +108,10 @@ pub fn limit_file_size(bytes: u64) {
     // SAFETY: `limit` is valid.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
 }
+
+/// Kills a process that was forked off, and waits for its end.
+pub fn kill(pid: libc::pid_t) {
+    // SAFETY: a child of this process that was not waited for yet.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    assert_eq!(wait_for(pid), -libc::SIGKILL);
+}

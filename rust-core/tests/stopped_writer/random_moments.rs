@@ -56,7 +56,7 @@ impl Observation {
         Made { series: "h_bucket".to_owned(), value: self.value(), labels, total: 1.0, mono_ms }
     }
 
-    fn record(&self, series: &Series) {
+    fn record(&self, series: Series<'_>) {
         let label = self.label();
         let labels = label.iter().map(|label| ("user", std::str::from_utf8(label).unwrap()));
         let span = context(self.n, true);
@@ -71,7 +71,7 @@ impl Observation {
 /// The test thread: time, scrapes, observations of its own.
 struct Others<'a> {
     registry: &'a Registry,
-    series: &'a Series,
+    series: Series<'a>,
     judge: Judge,
     now_ms: u64,
     recorded: u64,

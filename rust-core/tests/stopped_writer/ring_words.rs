@@ -19,7 +19,7 @@ unsafe impl Send for RingWords {}
 
 impl RingWords {
     /// The ring of a bucket that has one already.
-    pub fn of(series: &Series, bucket: usize) -> RingWords {
+    pub fn of(series: Series<'_>, bucket: usize) -> RingWords {
         let layout = |wanted: &str| layout_offsets().find(|(name, _)| *name == wanted).unwrap().1 as usize;
         let view = series.view();
         let (gates, segment) = (view.gates.cast::<u8>(), view.segment.cast::<u8>());

@@ -94,7 +94,7 @@ impl Bed {
     }
 
     /// Registers the histogram. To be called once.
-    pub fn series(&self) -> &Series {
+    pub fn series(&self) -> Series<'_> {
         let family: &Family = self
             .registry
             .register_raw(
@@ -116,7 +116,7 @@ impl Bed {
 }
 
 /// What the one who is stopped does, from beginning to end. Answers the body of a scrape.
-pub fn act(role: Role, registry: &Registry, series: &Series, label: &str) -> Option<String> {
+pub fn act(role: Role, registry: &Registry, series: Series<'_>, label: &str) -> Option<String> {
     let span = context(STOPPED, true);
     let labels = [("user", label)];
     _ = match role {
@@ -148,7 +148,7 @@ fn answer(registry: &Registry, who: u64) -> String {
 pub struct Scene<'a> {
     role: Role,
     registry: &'a Registry,
-    series: &'a Series,
+    series: Series<'a>,
     judge: Judge,
     /// The values of the observations beside the stopped one, and when they were made.
     values: HashMap<u64, (f64, u64)>,
@@ -159,7 +159,7 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub fn new(role: Role, before: Before, registry: &'a Registry, series: &'a Series) -> Result<Scene<'a>, String> {
+    pub fn new(role: Role, before: Before, registry: &'a Registry, series: Series<'a>) -> Result<Scene<'a>, String> {
         let (judge, values) = (Judge::default(), HashMap::new());
         let mut scene =
             Scene { role, registry, series, judge, values, explicit: None, now_ms: MONO_MS, last: [None; 4] };

@@ -155,7 +155,7 @@ impl Recorder {
 
     /// Adds nothing until there is a cell for it. What is added without space for one is kept apart from nothing, and would
     /// outlive its writer.
-    fn take_cell(&self, series: &Series) {
+    fn take_cell(&self, series: Series<'_>) {
         for _ in 0..2000 {
             series.shift(0.0);
             if series.gauge_cell().is_some() {

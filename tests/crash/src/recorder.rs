@@ -88,14 +88,23 @@ impl Recorder {
         family
     }
 
-    pub fn series(&mut self, which: Which) -> &'static Series {
+    pub fn series(&mut self, which: Which) -> Series<'static> {
         let kind = if which.is_counter() { Kind::Counter } else { Kind::Histogram };
         let family = self.family(&which.family(), kind);
         series_of(family, which.label())
     }
 
-    pub fn gauge_series(&mut self, name: &str, label: usize) -> &'static Series {
+    pub fn gauge_series(&mut self, name: &str, label: usize) -> Series<'static> {
         series_of(self.family(name, Kind::Gauge), label)
+    }
+
+    /// Makes a gauge and removes it, so that its record is used again for another one.
+    pub fn churn(&mut self, label: usize) {
+        let family = self.family("churned", Kind::Gauge);
+        let label = label.to_string();
+        let values = || [label.as_str()].into_iter();
+        family.child_raw(values()).unwrap().set(1.0);
+        _ = family.remove(values()).unwrap();
     }
 
     /// The next number for this series.
@@ -129,13 +138,13 @@ impl Recorder {
     }
 }
 
-fn series_of(family: &'static Family, label: usize) -> &'static Series {
+fn series_of(family: &'static Family, label: usize) -> Series<'static> {
     let series = family.child_raw([label.to_string().as_str()].into_iter()).unwrap();
     assert!(!series.view().overflow, "{label} went to the overflow series");
     series
 }
 
-fn observe(series: &Series, made: Made) {
+fn observe(series: Series<'_>, made: Made) {
     let (value, span, label) = (made.value(), made.span(), made.label());
     let labels = [("pad", label.as_str())].into_iter();
     _ = match (made.form(), made.which.is_counter()) {

@@ -104,6 +104,9 @@ pub fn run(life: &Life<'_>, inherited: Option<&Recorder>) {
             // One more worker for a moment.
             drop(attach(life.path).unwrap());
         }
+        if turn % 5 == 0 {
+            recorder.churn(random.below(6));
+        }
         // Company would wait for a second where a victim holds the table of scrapers; there are others that do.
         if turn % 40 == 0 && !life.is_company {
             _ = scrape(registry, &beat);

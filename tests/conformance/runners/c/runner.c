@@ -139,6 +139,16 @@ static spanpin_status do_set_p99(void)
   return spanpin_family_set_p99(families[family].made, real());
 }
 
+static spanpin_status do_remove(void)
+{
+  uint32_t family = count();
+  spanpin_str values[LIST];
+  size_t values_len = texts(values);
+  return spanpin_family_remove(families[family].made, values, values_len, NULL, NULL);
+}
+
+static spanpin_status do_clear(void) { return spanpin_family_clear(families[count()].made, NULL); }
+
 static void set_clock(void)
 {
   uint64_t wall_ms = number();
@@ -194,6 +204,8 @@ static spanpin_status do_one(const char *op)
          : strcmp(op, "scrape") == 0   ? do_scrape()
          : strcmp(op, "history") == 0  ? do_history()
          : strcmp(op, "set_p99") == 0  ? do_set_p99()
+         : strcmp(op, "remove") == 0   ? do_remove()
+         : strcmp(op, "clear") == 0    ? do_clear()
                                        : do_record(op);
 }
 

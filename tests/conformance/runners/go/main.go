@@ -66,9 +66,22 @@ func record(op operation, plain func(float64), trace func(float64, spanpin.Trace
 	}
 }
 
+// vector is what the families of all kinds can do.
+type vector interface {
+	Remove(values ...string) (bool, error)
+	Clear() error
+}
+
 // family makes of a registered family a function that does one operation.
-func family[M any](metric func(...string) (*M, error), use func(*M, operation)) func(operation) error {
+func family[M any](v vector, metric func(...string) (*M, error), use func(*M, operation)) func(operation) error {
 	return func(op operation) error {
+		switch op["op"] {
+		case "remove":
+			_, err := v.Remove(list(op["labels"], text)...)
+			return err
+		case "clear":
+			return v.Clear()
+		}
 		m, err := metric(list(op["labels"], text)...)
 		for i := 0; i < max(1, int(number(op["repeat"]))) && err == nil; i++ {
 			use(m, op)
@@ -138,7 +151,7 @@ func scrape(r *spanpin.Registry, op operation) (spanpin.Exposition, error) {
 
 // histogram makes of a histogram's family a function that does one operation.
 func histogram(v *spanpin.HistogramVec) func(operation) error {
-	observe := family(v.GetMetricWithLabelValues, func(h *spanpin.Histogram, op operation) {
+	observe := family(v, v.GetMetricWithLabelValues, func(h *spanpin.Histogram, op operation) {
 		record(op, h.Observe, h.ObserveTrace, h.ObserveTraceparent, h.ObserveExemplar)
 	})
 	return func(op operation) error {
@@ -163,12 +176,12 @@ func register(r *spanpin.Registry, op operation) (func(operation) error, error) 
 	case "counter":
 		v, err := spanpin.NewCounterVec(spanpin.CounterOpts{Registry: r, Name: name, Help: help, Unit: unit, Filter: filter, Policy: policy, MaxSeries: int(most),
 			MinimumValue: least, Probability: part, Adaptive: bands, Slots: slots, MaxAge: age}, names)
-		return family(v.GetMetricWithLabelValues, func(c *spanpin.Counter, op operation) {
+		return family(v, v.GetMetricWithLabelValues, func(c *spanpin.Counter, op operation) {
 			record(op, c.Add, c.AddTrace, c.AddTraceparent, c.AddExemplar)
 		}), err
 	case "gauge":
 		v, err := spanpin.NewGaugeVec(spanpin.GaugeOpts{Registry: r, Name: name, Help: help, Unit: unit, MaxSeries: int(most)}, names)
-		return family(v.GetMetricWithLabelValues, func(g *spanpin.Gauge, op operation) {
+		return family(v, v.GetMetricWithLabelValues, func(g *spanpin.Gauge, op operation) {
 			map[bool]func(float64){true: g.Set, false: g.Add}[op["op"] == "set"](number(op["value"]))
 		}), err
 	}

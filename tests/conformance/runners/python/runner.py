@@ -119,6 +119,10 @@ def replay(ops):
                 registry = make_registry(op)
             elif op["op"] == "set_p99":
                 families[op["name"]].set_p99(float(op["value"]))
+            elif op["op"] == "remove":
+                families[op["name"]].remove(*map(text, op.get("labels", [])))
+            elif op["op"] == "clear":
+                families[op["name"]].clear()
             elif op["op"] == "history":
                 streams["history"] += registry.exemplars_json()
             elif op["op"] == "scrape":

@@ -13,7 +13,7 @@ use crate::check::Model;
 use crate::sync::atomic::Ordering;
 
 pub(crate) use self::one_slot::{slot_at_rest, slot_same_window, slot_takeover, slot_takeover_labels, slot_two_readers};
-pub(crate) use self::record_list::records;
+pub(crate) use self::record_list::{read_while_used_again, records, used_again, walked_while_used_again};
 pub(crate) use self::striped_cells::{known_relaxed, made_twice, striped, stripes_read_first};
 pub(crate) use self::two_scrapers::{
     closed_cells_first, closed_counted_late, closed_under_writer, head, head_explicit, head_tied, published_late,

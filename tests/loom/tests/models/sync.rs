@@ -41,6 +41,10 @@ pub(crate) mod atomic {
             self.touch().fetch_add(value, order)
         }
 
+        pub(crate) fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+            self.touch().fetch_or(value, order)
+        }
+
         pub(crate) fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
             self.touch().fetch_max(value, order)
         }

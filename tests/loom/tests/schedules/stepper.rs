@@ -86,6 +86,11 @@ impl AtomicU64 {
         if is_dead() { 0 } else { self.0.fetch_add(value, Ordering::SeqCst) }
     }
 
+    pub(crate) fn fetch_or(&self, value: u64, _: Ordering) -> u64 {
+        step();
+        if is_dead() { 0 } else { self.0.fetch_or(value, Ordering::SeqCst) }
+    }
+
     pub(crate) fn fetch_max(&self, value: u64, _: Ordering) -> u64 {
         step();
         if is_dead() { 0 } else { self.0.fetch_max(value, Ordering::SeqCst) }

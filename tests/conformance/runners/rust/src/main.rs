@@ -84,6 +84,12 @@ macro_rules! family {
                 $set_p99(&family, number(&op["value"]));
                 return Ok(());
             }
+            if op["op"] == "remove" {
+                return family.remove(&strs(&strings(&op["labels"]))).map(|_| ());
+            }
+            if op["op"] == "clear" {
+                return family.clear();
+            }
             let series = family.with(&strs(&strings(&op["labels"])))?;
             (0..op["repeat"].as_u64().unwrap_or(1)).for_each(|_| $record(&series, op));
             Ok(())
