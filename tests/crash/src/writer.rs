@@ -25,6 +25,9 @@ pub struct Life<'a> {
 
 const COMPANY_PAUSE: Duration = Duration::from_millis(4);
 
+/// Labels of gauges that are made and removed; `gauges.py` has the same number.
+const CHURNED: usize = 6;
+
 /// Names of scrapers that the victims use: with those of the others more than the table has entries.
 const NAMES: usize = 14;
 
@@ -100,12 +103,12 @@ pub fn run(life: &Life<'_>, inherited: Option<&Recorder>) {
         if turn % 2 == 0 {
             recorder.gauge(&mut random);
         }
+        if turn % 5 == 0 {
+            recorder.churn(random.below(CHURNED));
+        }
         if turn % 50 == 0 && !life.is_company {
             // One more worker for a moment.
             drop(attach(life.path).unwrap());
-        }
-        if turn % 5 == 0 {
-            recorder.churn(random.below(6));
         }
         // Company would wait for a second where a victim holds the table of scrapers; there are others that do.
         if turn % 40 == 0 && !life.is_company {
