@@ -87,7 +87,7 @@ pub(crate) const LIBRARY: &[(&str, &[Replacement])] = &[
         "unsampled_admitted",
         &[(
             "exemplar/offer.rs",
-            "if family.rules.filter == Filter::TraceBased && !context.is_sampled() {",
+            "if family.rules().filter == Filter::TraceBased && !context.is_sampled() {",
             "if family.rules.filter == Filter::AlwaysOff {",
         )],
     ),
