@@ -146,19 +146,19 @@ func (h *Histogram) Observe(v float64) {
 // holds. Without a span, or with one that the filter refuses, v just counts.
 func (h *Histogram) ObserveCtx(ctx context.Context, v float64) {
 	// This is CountOffer. To call it would cost a third of what an exemplar costs.
-	if path := h.series.Path(); path == segment.Usual && v >= h.series.OfferFrom {
+	if h.series.IsUsual(v) {
 		bucket := h.series.Search.One(v)
 		way := h.series.WayOf(bucket)
-		slow := v > h.series.SlowFrom
+		slow, turns := v > h.series.SlowFrom, h.series.Turns()
 		old := way.Count()
-		worth := way.Passes(v, old) || slow
+		worth := way.Passes(v, old, turns) || slow
 		if !way.Sum(v) {
 			h.series.SumAgain(v)
 		}
 		if worth {
 			h.takeCtx(ctx, bucket, v, old)
 		}
-	} else if path == segment.Silent && v == v {
+	} else if h.series.IsQuiet(v) {
 		way := h.series.WayOf(h.series.Search.One(v))
 		way.Count()
 		if !way.Sum(v) {
@@ -178,9 +178,9 @@ func (h *Histogram) ObserveTrace(v float64, trace TraceContext, extra ...Label) 
 	if h.series.IsUsual(v) {
 		bucket := h.series.Search.One(v)
 		way := h.series.WayOf(bucket)
-		slow := v > h.series.SlowFrom
+		slow, turns := v > h.series.SlowFrom, h.series.Turns()
 		old := way.Count()
-		worth := way.Passes(v, old) || slow
+		worth := way.Passes(v, old, turns) || slow
 		if !way.Sum(v) {
 			h.series.SumAgain(v)
 		}
@@ -203,9 +203,9 @@ func (h *Histogram) ObserveTraceparent(v float64, traceparent string) {
 	if h.series.IsUsual(v) {
 		bucket := h.series.Search.One(v)
 		way := h.series.WayOf(bucket)
-		slow := v > h.series.SlowFrom
+		slow, turns := v > h.series.SlowFrom, h.series.Turns()
 		old := way.Count()
-		worth := way.Passes(v, old) || slow
+		worth := way.Passes(v, old, turns) || slow
 		if !way.Sum(v) {
 			h.series.SumAgain(v)
 		}
@@ -241,6 +241,7 @@ func (h *Histogram) ObserveExemplar(v float64, e Exemplar) {
 
 //go:noinline
 func (h *Histogram) takeCtx(ctx context.Context, bucket uint, v float64, old uint64) {
+	h.series.NoteLook(old)
 	if h.offers.again(&h.series.Series, bucket, v, old) {
 		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromContext, ctx: ctx}, nil)
 	}
@@ -248,6 +249,7 @@ func (h *Histogram) takeCtx(ctx context.Context, bucket uint, v float64, old uin
 
 //go:noinline
 func (h *Histogram) takeTrace(trace TraceContext, extra []Label, bucket uint, v float64, old uint64) {
+	h.series.NoteLook(old)
 	if h.offers.again(&h.series.Series, bucket, v, old) {
 		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{trace: trace}, extra)
 	}
@@ -255,6 +257,7 @@ func (h *Histogram) takeTrace(trace TraceContext, extra []Label, bucket uint, v 
 
 //go:noinline
 func (h *Histogram) takeTraceparent(traceparent string, bucket uint, v float64, old uint64) {
+	h.series.NoteLook(old)
 	if h.offers.again(&h.series.Series, bucket, v, old) {
 		h.offers.take(&h.series.Series, observation{bucket, v, old}, source{kind: fromHeader, traceparent: traceparent}, nil)
 	}

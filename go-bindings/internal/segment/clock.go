@@ -18,9 +18,10 @@ type Clock struct {
 	now  func() uint64
 	ms   atomic.Uint64
 	idle atomic.Bool
+	// manual is set with the lock held.
+	manual atomic.Bool
 
 	mu     sync.Mutex
-	manual bool
 	closed bool
 	stop   chan struct{}
 }
@@ -51,10 +52,13 @@ func (c *Clock) Set(ms uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.halt()
-	c.manual = true
+	c.manual.Store(true)
 	c.ms.Store(ms)
 	c.idle.Store(false)
 }
+
+// IsManual tells whether the clock shows what Set says.
+func (c *Clock) IsManual() bool { return c.manual.Load() }
 
 // Close stops the goroutine for good. The Clock then stands still.
 func (c *Clock) Close() {
@@ -82,7 +86,7 @@ func (c *Clock) halt() {
 func (c *Clock) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.manual || c.stop != nil {
+	if c.closed || c.manual.Load() || c.stop != nil {
 		return
 	}
 	c.stop = make(chan struct{})

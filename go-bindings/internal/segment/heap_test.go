@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -342,4 +343,45 @@ func TestManualClockIsNotOverwritten(t *testing.T) {
 		t.Error("a manual clock must be able to step back")
 	}
 	c.Close()
+}
+
+// Where observations are many they look at the clock less often, and as often as
+// before once they are few.
+func TestLooksAtTheClockFollowTheRate(t *testing.T) {
+	var now atomic.Uint64
+	clock := NewClock(now.Load)
+	defer clock.Close()
+	_, h := newHistogram(clock)
+	tick := func(ms uint64) { now.Store(ms); clock.ms.Store(ms) }
+	looks := func(times int) uint64 {
+		for range times {
+			h.NoteLook(0)
+		}
+		return h.Turns()
+	}
+	clock.Since(0)
+	tick(1000)
+	for _, step := range []struct {
+		ms    uint64
+		times int
+		want  uint64
+	}{
+		{1000, looksMany - 1, TurnMask},
+		{1000, 1, 31},
+		{1000, 5 * looksMany, turnsMost},
+		{1500, looksFew, turnsMost},
+		{2000, 1, turnsMost},
+		{2500, 1, TurnMask},
+		{2500, looksMany, 31},
+		{9000, 1, TurnMask},
+	} {
+		tick(step.ms)
+		if got := looks(step.times); got != step.want {
+			t.Fatalf("at %d ms, after %d looks, the mask is %d, want %d", step.ms, step.times, got, step.want)
+		}
+	}
+	clock.Set(9000)
+	if got := looks(5 * looksMany); got != TurnMask {
+		t.Errorf("by a clock that stands still the mask is %d", got)
+	}
 }

@@ -11,9 +11,14 @@ type Histogram struct {
 	Series
 	Search Search
 	path   uint32
-	// usual is the word of the state while observations go by a Way; otherwise one
-	// that the state never is.
-	usual uint64
+	// usual is the word of the state while observations go by a Way, quiet the one
+	// while they do and none is offered; otherwise one that the state never is.
+	usual, quiet uint64
+	// turns masks those bits of a count that are zero when its observation looks at
+	// the clock; lookedMs and looked are when that was last, and how often in one
+	// tick of the clock. They are accessed atomically.
+	turns, lookedMs uint64
+	looked          uint32
 }
 
 // How the observations of a histogram are counted and offered. By default they ask
@@ -37,12 +42,16 @@ func NewHistogram(series Series, search Search) Histogram {
 	case search.single && series.Policy == PolicySlowest:
 		h.path = Usual
 	}
-	h.short, h.usual = h.Plain, never
+	h.turns = TurnMask
+	h.short, h.usual, h.quiet = h.Plain, never, never
 	if !search.single {
 		h.short = never
 	}
-	if h.path == Usual {
+	switch h.path {
+	case Usual:
 		h.usual = h.short
+	case Silent:
+		h.quiet = h.short
 	}
 	return h
 }
@@ -74,9 +83,9 @@ func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) 
 	}
 	bucket = h.Search.One(v)
 	way := h.WayOf(bucket)
-	slow := v > h.SlowFrom
+	slow, turns := v > h.SlowFrom, h.Turns()
 	old = way.Count()
-	worth = way.Passes(v, old) || slow
+	worth = way.Passes(v, old, turns) || slow
 	if !way.Sum(v) {
 		h.SumAgain(v)
 	}
@@ -92,13 +101,10 @@ func (h *Histogram) IsUsual(v float64) bool {
 	return atomic.LoadUint64(stateOf(h.Cells)) == h.usual && v >= h.OfferFrom
 }
 
-// Path is how observations are counted and offered now. Usual and Silent stand for a
-// short way, which NaN does not go.
-func (h *Histogram) Path() uint32 {
-	if !h.isPlain() {
-		return 0
-	}
-	return h.path
+// IsQuiet tells whether v can be counted by a Way, and no observation is worth a closer
+// look.
+func (h *Histogram) IsQuiet(v float64) bool {
+	return atomic.LoadUint64(stateOf(h.Cells)) == h.quiet && v == v
 }
 
 // Way is the short way of a usual observation through its words: Count, then Passes,
@@ -112,13 +118,48 @@ func (h *Histogram) WayOf(bucket uint) Way {
 	return Way{word(h.Cells, HistogramSum), h.bucket(bucket), word(h.Header, HeaderEpoch), h.head(bucket)}
 }
 
+// Turns masks those bits of a count that are zero when its observation looks at the
+// clock. A Way has no room for it: the compiler keeps four words in registers.
+func (h *Histogram) Turns() uint64 { return atomic.LoadUint64(&h.turns) }
+
 // Count counts the observation and is the count before.
 func (w Way) Count() uint64 { return atomic.AddUint64(w.count, 1) - 1 }
 
 // Passes tells whether the observation is worth a closer look, as Worth does. What is
 // infinite as a float32 may pass here, and is caught at the second look.
-func (w Way) Passes(v float64, old uint64) bool {
-	return beats(w.epoch, w.head, prioOrInf(v)) || old&TurnMask == 0
+func (w Way) Passes(v float64, old, turns uint64) bool {
+	return beats(w.epoch, w.head, prioOrInf(v)) || old&turns == 0
+}
+
+// What the rate of looks leads to, as in the core: where a tick of the clock sees
+// this many they become half as many, down to one in 128; where it sees few, or
+// none at all, they are one in 16 again.
+const (
+	looksMany = 128
+	looksFew  = 8
+	turnsMost = 127
+)
+
+// NoteLook notes that the observation with this count before it may have looked at
+// the clock for no other reason than that it was its turn.
+func (h *Histogram) NoteLook(old uint64) {
+	turns := atomic.LoadUint64(&h.turns)
+	if old&turns != 0 || h.Clock.IsManual() {
+		return
+	}
+	now := h.Clock.Since(0)
+	before, wanted := atomic.SwapUint64(&h.lookedMs, now), turns
+	switch {
+	case now != before:
+		if few := atomic.SwapUint32(&h.looked, 1) < looksFew; few || now-before > 3*uint64(tick.Milliseconds()) {
+			wanted = TurnMask
+		}
+	case atomic.AddUint32(&h.looked, 1)%looksMany == 0:
+		wanted = min(turns<<1|1, turnsMost)
+	}
+	if wanted != turns {
+		atomic.StoreUint64(&h.turns, wanted)
+	}
 }
 
 // Sum adds v to the sum. It is false if another update came in between; then
