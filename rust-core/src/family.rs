@@ -97,7 +97,7 @@ pub struct Family {
     place: Offset,
     /// Label sets that have a series, the overflow series left out, as far as this process has taken them up.
     label_sets: AtomicU64,
-    /// What the record said of its series when they were last counted one by one.
+    /// What the record said of its series when they were last counted one by one, if they were as many as there may be.
     counted_at: AtomicU64,
     /// How its gates compare, one of [`GateKind`], and above it the mask of [`Family::gate`].
     pub(crate) gate: AtomicU32,
@@ -542,15 +542,18 @@ impl Family {
         if self.label_sets.load(Ordering::Relaxed) < u64::from(most) {
             return true;
         }
-        // Others may have removed some. They have then changed this number, which is none to rely on.
+        // Others may have removed some. Then they have changed this number. Only a full family may trust it: in one that is
+        // not full as many come as go, and it is soon the same again.
         let hint =
             self.core.segment.family_record(self.place).map_or(0, |record| record.series.load(Ordering::Relaxed));
-        if self.counted_at.swap(hint, Ordering::Relaxed) == hint {
+        if self.counted_at.load(Ordering::Relaxed) == hint {
             return false;
         }
         let live = self.count_live();
         self.label_sets.store(live, Ordering::Relaxed);
-        live < u64::from(most)
+        let is_less = live < u64::from(most);
+        self.counted_at.store(if is_less { u64::MAX } else { hint }, Ordering::Relaxed);
+        is_less
     }
 
     #[cold]

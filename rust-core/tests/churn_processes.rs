@@ -102,6 +102,30 @@ fn two_processes_that_create_and_remove_at_once() {
     assert_eq!(facts[0].series, all.keys().filter(|label| *label != "spanpin_overflow").count());
 }
 
+/// Removed by others, series count no more against the limit, however often as many as before are there.
+#[test]
+fn what_others_remove_makes_room_below_the_limit() {
+    const MOST: u32 = 10;
+    let place = Place::in_memory();
+    let path = place.path("s");
+    let (one, other) = (registry(&path), attach(&path));
+    let of = |registry: &Registry| registry.counter("c", "").labels(&["l"]).max_series(MOST).register().unwrap();
+    let (makes, removes) = (of(&one), of(&other));
+    for round in 0..20 * MOST {
+        let label = format!("{round}");
+        assert!(!makes.with(&[&label]).unwrap().is_overflow(), "{label}, though no other is there");
+        assert!(removes.remove(&[&label]).unwrap());
+    }
+    // The limit itself holds.
+    for number in 0..MOST + 3 {
+        assert_eq!(makes.with(&[&format!("stays {number}")]).unwrap().is_overflow(), number >= MOST);
+    }
+    for number in 0..MOST {
+        assert!(removes.remove(&[&format!("stays {number}")]).unwrap());
+    }
+    assert!(!makes.with(&["afterwards"]).unwrap().is_overflow());
+}
+
 /// Processes are killed while they create, remove and create again. The others go on, find each label set once, and the
 /// segment can be attached and read.
 #[test]
