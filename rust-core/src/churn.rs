@@ -334,3 +334,30 @@ fn rested(core: &Core, place: Offset, life: u32, now_ms: u64) -> Option<u64> {
 fn claim(core: &Core, place: Offset, life: u32) -> bool {
     core.segment.series_words(place).is_some_and(|words| life::claim(words.state, life))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+    use crate::family::OVERFLOW_LABEL;
+
+    /// What a process does that makes a family's overflow series when another has just made it.
+    #[test]
+    fn a_record_that_was_made_for_another_overflow_series_is_used_for_a_plain_one() {
+        let registry = Registry::new().unwrap();
+        registry.set_clock(1_700_000_000_000, 5_000);
+        registry.counter("c", "Help.").labels(&["l"]).register().unwrap();
+        let family = registry.core.family("c").unwrap();
+        let overflow = family.overflow().unwrap();
+        let hash = family.hash_of([OVERFLOW_LABEL].into_iter()).unwrap();
+        let held = registry.core.hold();
+        let made = family.publish_series(hash, OVERFLOW_LABEL.as_bytes(), true, || family.overflow()).unwrap();
+        drop(held);
+        assert_eq!(made.place(), overflow.place());
+        let given_up = family.resting.with(|resting| resting.get(0)).flatten().unwrap().0;
+        registry.set_clock(1_700_000_000_000, 5_001 + REST_MS);
+        let plain = family.child(["a"].into_iter()).unwrap();
+        assert_eq!(plain.place(), given_up);
+        assert!(!plain.is_overflow() && family.overflow().unwrap().place() == overflow.place());
+    }
+}

@@ -153,7 +153,8 @@ pub(crate) fn claim(state: &AtomicU64, life: u32) -> bool {
         if !seen.is_removed() || seen.life() != life || life >= LAST {
             return false;
         }
-        let next = u64::from(life.wrapping_add(1)) << LIFE_SHIFT | seen.0 & FLAGS | CLAIMED;
+        // It may have been made for an overflow series that another process had made before. Stripes stay.
+        let next = u64::from(life.wrapping_add(1)) << LIFE_SHIFT | seen.0 & STRIPED | CLAIMED;
         match state.compare_exchange(seen.0, next, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => break,
             Err(now) => seen = State(now),

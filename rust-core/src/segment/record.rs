@@ -240,8 +240,6 @@ impl Segment {
     pub(crate) fn write_series(&self, series: &SeriesWrite<'_>) -> Result<Offset, Error> {
         let place = self.allocate_growing(series.bytes()).ok_or_else(full)?;
         let record = self.series_record(place).ok_or_else(full)?;
-        let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
-        record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
         #[cfg(spanpin_stops)]
         crate::stops::at("record-publish: series in part");
         record.family.store(series.family.lines().ok_or_else(full)?, Ordering::Relaxed);
@@ -255,6 +253,8 @@ impl Segment {
     /// Writes what is of one life only into a series' record, which is unpublished, or claimed by the caller.
     pub(crate) fn describe_series(&self, place: Offset, series: &SeriesWrite<'_>) -> Result<(), Error> {
         let record = self.series_record(place).ok_or_else(damaged)?;
+        let flags = if series.overflow { SERIES_OVERFLOW << 8 } else { 0 };
+        record.record.tag.store(RECORD_SERIES | flags, Ordering::Relaxed);
         let text_at = self.text_place(place, record, series).ok_or_else(full)?;
         record.hash.store(series.hash, Ordering::Relaxed);
         record.when_ms.store(series.created_ms, Ordering::Relaxed);
