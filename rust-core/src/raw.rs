@@ -79,7 +79,7 @@ pub struct View {
     pub policy: Policy,
     /// The least value that is offered; NaN when none is.
     pub offer_from: f64,
-    /// Whether an offer that beats its window must still win a lot, which [`Series::draw`] draws.
+    /// Whether an offer that beats its window must still win a lot, which `draw` draws.
     pub draws: bool,
     /// Whether it takes what finds no place; such observations are tallied.
     pub overflow: bool,

@@ -10,7 +10,7 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::handles::FamilyHandle;
 use crate::labels::{Fitter, check_baggage_key};
-use crate::series::Series;
+use crate::series::Handle;
 use crate::{Counter, FamilyBuilder, Histogram, SpanId, TraceContext, TraceId};
 
 impl TraceContext {
@@ -77,7 +77,7 @@ impl<F: FamilyHandle> FamilyBuilder<'_, F> {
     }
 }
 
-impl Series {
+impl Handle {
     fn span_options(&self) -> Option<&SpanOptions> {
         self.family.hooks().map(|hooks| &hooks.spans)
     }
