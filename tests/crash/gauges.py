@@ -12,8 +12,6 @@ ADDED, SET, MIXED = 4, 2, 6
 SET_AT, SET_TO = 3, 100
 LIFE_WORDS = 1 + 4 * ADDED + 2 * (SET + MIXED)
 PROBE = LIVES - 1
-# Labels of gauges that writers make and remove.
-CHURNED = 6
 
 # Values by family and label value.
 Values = dict[tuple[str, str], float]
@@ -77,12 +75,8 @@ def at_rest(values: Values, noted: Noted, living: Collection[int], found: Found,
         finished, begun = noted.set(life, label) if life < LIVES else (1, 0)
         if not finished <= number <= begun or (setter is not None and life != setter):
             found.lost.append(f"set {label}: {value} is shown, life {life} has set it {finished} to {begun} times; the last was {setter}")
-    # Those that are removed as soon as they are made may be left by writers that died in between.
-    families = {"added": ADDED, "set": SET, "mixed": LIVES * MIXED, "churned": CHURNED}
+    families = {"added": ADDED, "set": SET, "mixed": LIVES * MIXED}
     for family, label_value in values:
-        # One may be removed by another writer before it is set, which the overflow series then takes.
-        if (family, label_value) == ("churned", "spanpin_overflow"):
-            continue
         if not label_value.isdecimal() or int(label_value) >= families.get(family, 0):
             found.torn.append(f"a gauge that nobody has made: {family} {label_value}")
 

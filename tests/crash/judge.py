@@ -9,9 +9,13 @@ import pathlib
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Exemplar
 
-SHARED_FAMILIES, LABELS, COUNTER_FAMILIES, OWN, LIVES = 5, 8, 2, 4, 160
+SHARED_FAMILIES, LABELS, COUNTER_FAMILIES, OWN, LIVES = 5, 8, 2, 8, 160
 SHARED, COUNTERS = SHARED_FAMILIES * LABELS, COUNTER_FAMILIES * LABELS
 SERIES = SHARED + COUNTERS + LIVES * OWN
+# Series that come and go, of each life. Others of the kind are shared.
+PASSING = 4
+COMING_AND_GOING = {"passing", "passing_gauge", "meeting"}
+OVERFLOW = "spanpin_overflow"
 UNITS = 1 << 20
 SPREAD = 0x9E37_79B9_7F4A_7C15
 WORD = (1 << 64) - 1
@@ -51,6 +55,10 @@ class Made:
 
     @property
     def series(self) -> tuple[str, str]:
+        if self.which >= SERIES + PASSING:
+            return "meeting", str(self.which - SERIES - PASSING)
+        if self.which >= SERIES:
+            return "passing", f"{self.n >> 32 & 0xFFF}-{self.which - SERIES}"
         return series_of(self.which)
 
     @property
@@ -102,26 +110,32 @@ class Judge:
         self.bodies = 0
         # The gauges of the last answer.
         self.gauges: dict[tuple[str, str], float] = {}
+        # Of the last answer the series that come and go, and their exemplars.
+        self.passing: Shown = {}
+        self.exemplars_of: dict[tuple[str, str], list[Made]] = {}
         self._last: dict[tuple[str, str, str, str], tuple[float, int]] = {}
         self._counts: dict[tuple[str, str], float] = {}
 
     def answer(self, who: str, body: str) -> Shown:
         """Count and sum of each series in the answer to a scraper. An empty name is one that nothing is known of."""
         self.bodies += 1
-        self.gauges = {}
+        self.gauges, self.passing, self.exemplars_of = {}, {}, {}
         try:
             families = list(text_string_to_metric_families(body))  # type: ignore[no-untyped-call]
         except ValueError as error:
             self.found.torn.append(f"the strict parser refuses an answer to {who}: {error}")
             return {}
-        shown: Shown = {}
+        all_shown: Shown = {}
         for family in families:
+            shown = self.passing if family.name in COMING_AND_GOING else all_shown
             buckets: dict[str, float] = {}
             lower: dict[str, float] = {}
             for sample in family.samples:
                 series = (family.name, sample.labels.get("l", ""))
                 label = series[1]
-                if family.type == "gauge":
+                if family.type == "gauge" and family.name in COMING_AND_GOING:
+                    shown[series] = (0.0, sample.value)
+                elif family.type == "gauge":
                     self.gauges[series] = sample.value
                 elif sample.name.endswith("_bucket"):
                     upper = float(sample.labels["le"])
@@ -137,8 +151,8 @@ class Judge:
                     if sample.exemplar:
                         self._exemplar(who, series, "", sample.exemplar, 0.0, 1.0, sample.value)
                     shown[series] = (sample.value, sample.value)
-        self._never_falls(shown)
-        return shown
+        self._never_falls(all_shown)
+        return all_shown
 
     def _never_falls(self, shown: Shown) -> None:
         for series, count in self._counts.items():
@@ -154,7 +168,8 @@ class Judge:
         if made.labels != labels or made.value != value:
             self.found.torn.append(f"made by nobody: {what}")
             return
-        if made.series != series:
+        self.exemplars_of.setdefault(series, []).append(made)
+        if made.series != series and (series[0] not in COMING_AND_GOING or series[1] != OVERFLOW):
             self.found.torn.append(f"of another series: {what}")
         if not above < value <= upto:
             self.found.torn.append(f"outside its bucket: {what}")

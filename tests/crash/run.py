@@ -32,6 +32,7 @@ import time
 from typing import Any
 
 import gauges
+import passing
 import points
 from judge import Found, Journal, Judge, Shown
 
@@ -141,6 +142,7 @@ def judge_place(folder: pathlib.Path, events: list[dict[str, Any]], is_at_rest: 
             shown = judge.answer(event["who"], (folder / event["body"]).read_text())
             judge.totals(shown, event["finished"], event["begun"])
             gauges.while_running(judge.gauges, event["added"], event["mixed"], judge.found)
+            passing.while_running(judge, event["passing"])
     if is_at_rest:
         registries = sum("attached" in event for event in events)
         judge_at_rest(folder, shown, judge, registries + WORKERS)
@@ -154,6 +156,9 @@ def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge, most_workers
     judge.at_rest(shown, Journal(folder / "journal"))
     noted = gauges.Noted(folder / "journal")
     gauges.at_rest(judge.gauges, noted, noted.living, judge.found)
+    come_and_gone = passing.Noted(folder / "journal")
+    passing.at_rest(judge, come_and_gone, noted.living)
+    last = {**shown, **judge.passing}
     inspected = run(SPANPIN, "inspect", "--json", segment)
     dumped = run(SPANPIN, "dump", segment)
     probed = run(CRASH, "probe", folder)
@@ -167,17 +172,19 @@ def judge_at_rest(folder: pathlib.Path, shown: Shown, judge: Judge, most_workers
             judge.found.stuck.append(f"slots of workers that are gone are not used again, or not free: {workers}")
         told = {family["name"]: family["total"] for family in facts["families"]}
         counted: dict[str, float] = collections.defaultdict(float)
-        for (family, _), (count, _) in shown.items():
+        for (family, _), (count, _) in last.items():
             counted[family] += count
         if {family: total for family, total in told.items() if total} != {f: c for f, c in counted.items() if c}:
             judge.found.lost.append(f"spanpin inspect counts {told}, a scrape {dict(counted)}")
     if dumped.returncode == 0:
         judge.answer("", dumped.stdout)
         gauges.at_rest(judge.gauges, noted, set(), judge.found)
+        passing.at_rest(judge, come_and_gone, set())
     if probed.returncode == 0:
         judge.at_rest(judge.answer("a", (folder / "probe").read_text()), Journal(folder / "journal"))
         noted = gauges.Noted(folder / "journal")
         gauges.at_rest(judge.gauges, noted, {gauges.PROBE}, judge.found, setter=gauges.PROBE)
+        passing.at_rest(judge, passing.Noted(folder / "journal"), {gauges.PROBE})
 
 
 def spread(kills: int, most: int) -> list[int]:

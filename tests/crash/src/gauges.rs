@@ -57,8 +57,12 @@ impl Noted {
         self.life(life)[0].store(1, Ordering::SeqCst);
     }
 
+    pub fn has_gone(self, life: usize) -> bool {
+        self.life(life)[0].load(Ordering::SeqCst) != 0
+    }
+
     fn living(self) -> impl Iterator<Item = usize> {
-        (0..LIVES).filter(move |life| self.life(*life)[0].load(Ordering::SeqCst) == 0)
+        (0..LIVES).filter(move |life| !self.has_gone(*life))
     }
 
     /// What the living have begun and finished now.
@@ -120,7 +124,7 @@ impl Recorder {
     }
 
     pub fn add_to_gauge(&mut self, label: usize) {
-        let series = self.gauge_series("added", label);
+        let series = self.gauge_series("added", &label.to_string());
         self.take_cell(series);
         let words = self.noted().added(self.life, label);
         let begun = words[0].load(Ordering::SeqCst) + words[1].load(Ordering::SeqCst);
@@ -133,7 +137,7 @@ impl Recorder {
 
     /// Sets one to what nobody else sets it to.
     pub fn set_gauge(&mut self, label: usize) {
-        let series = self.gauge_series("set", label);
+        let series = self.gauge_series("set", &label.to_string());
         let words = self.noted().set(self.life, label);
         let number = words[0].load(Ordering::SeqCst) + 1;
         noted(1, [&words[0], &words[1]], || series.set(((self.life as u64) << 32 | number) as f64));
@@ -144,7 +148,7 @@ impl Recorder {
         let steps = |label: usize| self.noted().mixed(self.life, label)[0].load(Ordering::SeqCst);
         let Some(label) = (0..MIXED).find(|label| steps(*label) < STEPS) else { return };
         let step = steps(label);
-        let series = self.gauge_series("mixed", self.life * MIXED + label);
+        let series = self.gauge_series("mixed", &(self.life * MIXED + label).to_string());
         let set_at = if label.is_multiple_of(2) { SET_AT } else { 0 };
         if step < set_at {
             self.take_cell(series);
@@ -155,7 +159,7 @@ impl Recorder {
 
     /// Adds nothing until there is a cell for it. What is added without space for one is kept apart from nothing, and would
     /// outlive its writer.
-    fn take_cell(&self, series: Series<'_>) {
+    pub fn take_cell(&self, series: Series<'_>) {
         for _ in 0..2000 {
             series.shift(0.0);
             if series.gauge_cell().is_some() {
@@ -175,6 +179,6 @@ impl Recorder {
 /// The journal's part for gauges.
 impl Journal {
     pub fn gauges(&self) -> Noted {
-        Noted { words: self.rest() }
+        Noted { words: &self.rest()[..WORDS] }
     }
 }

@@ -4,16 +4,16 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::gauges;
 use crate::made::{Made, SERIES, Which};
 use crate::system::map_words;
+use crate::{gauges, passing};
 
 /// Writers that run at the same time, the warden and the probe among them.
 pub const SLOTS: usize = 5;
 const CONTROL_WORDS: usize = 64;
 /// Number and units begun, number and units finished.
 const CELL_WORDS: usize = 4;
-/// What is noted of gauges.
+/// What is noted of gauges and of series that come and go.
 const REST_AT: usize = CONTROL_WORDS + SLOTS * SERIES * CELL_WORDS;
 
 /// The journal of a batch.
@@ -25,7 +25,7 @@ pub struct Journal {
 impl Journal {
     /// The journal at a path, made if there is none.
     pub fn open(path: &Path) -> Journal {
-        let words = REST_AT + gauges::WORDS;
+        let words = REST_AT + gauges::WORDS + passing::WORDS;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap();
         file.set_len(words as u64 * 8).unwrap();
         Journal { words: map_words(&file, words) }

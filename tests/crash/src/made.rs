@@ -9,7 +9,7 @@ pub const LABELS: usize = 8;
 /// Counter families that all share, with as many label values.
 pub const COUNTER_FAMILIES: usize = 2;
 /// Each life of a writer has a family of its own with so many series.
-pub const OWN: usize = 4;
+pub const OWN: usize = 8;
 /// Lives in one batch at most.
 pub const LIVES: usize = 160;
 
@@ -17,6 +17,10 @@ pub const SHARED: usize = SHARED_FAMILIES * LABELS;
 pub const COUNTERS: usize = COUNTER_FAMILIES * LABELS;
 /// All series that a batch can have.
 pub const SERIES: usize = SHARED + COUNTERS + LIVES * OWN;
+
+/// Series that come and go, of each life, and such that all share.
+pub const PASSING: usize = 4;
+pub const MEETING: usize = 3;
 
 pub const BOUNDS: [f64; 3] = [0.25, 0.5, 0.75];
 /// Values are multiples of one part in so many, so that every sum of them is exact.
@@ -39,6 +43,16 @@ impl Which {
 
     pub fn own(life: usize, label: usize) -> Which {
         Which(SHARED + COUNTERS + life * OWN + label)
+    }
+
+    /// One of those that a life has for itself, and that come and go.
+    pub fn passing(label: usize) -> Which {
+        Which(SERIES + label)
+    }
+
+    /// One that anybody makes, counts in and removes.
+    pub fn meeting(label: usize) -> Which {
+        Which(SERIES + PASSING + label)
     }
 
     pub fn is_counter(self) -> bool {

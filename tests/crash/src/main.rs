@@ -13,6 +13,7 @@ mod eviction;
 mod gauges;
 mod journal;
 mod made;
+mod passing;
 mod probe;
 mod recorder;
 mod scenes;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::gauges::{ADDED, SET};
 use crate::journal::Journal;
 use crate::made::Which;
-use crate::recorder::{Recorder, attach_for_ever, grow_ahead, scrape};
+use crate::recorder::{Random, Recorder, attach_for_ever, grow_ahead, scrape};
 use crate::system::still_alive;
 use crate::warden::PROBE;
 
@@ -72,6 +72,8 @@ pub fn probe(dir: &Path) -> Result<(), String> {
     (0..SET).for_each(|label| recorder.set_gauge(label));
     (0..3 * ADDED).for_each(|turn| recorder.add_to_gauge(turn % ADDED));
     (0..10).for_each(|_| recorder.step_mixed());
+    let mut random = Random::new(recorder.life as u64);
+    (0..200).for_each(|_| recorder.come_and_go(&mut random));
     std::fs::write(dir.join("probe"), next_window()).unwrap();
     Ok(())
 }

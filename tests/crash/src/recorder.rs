@@ -7,7 +7,7 @@ use spanpin::{Error, Kind, Registry, RegistryOptions, RuleOptions, ScrapeRequest
 
 use crate::gauges::MIXED;
 use crate::journal::Journal;
-use crate::made::{BOUNDS, Form, LIVES, Made, Which};
+use crate::made::{BOUNDS, Form, LIVES, Made, PASSING, Which};
 
 /// Attaches to the segment, or makes it; anything but the segment itself is an error.
 pub fn attach(path: &str) -> Result<Registry, Error> {
@@ -69,7 +69,7 @@ impl Recorder {
     }
 
     /// The family of this name, registered when it is used first.
-    fn family(&mut self, name: &str, kind: Kind) -> &'static Family {
+    pub fn family(&mut self, name: &str, kind: Kind) -> &'static Family {
         if let Some(family) = self.families.get(name) {
             return family;
         }
@@ -81,7 +81,7 @@ impl Recorder {
             label_names: &["l"],
             bounds: (kind == Kind::Histogram).then_some(&BOUNDS),
             rules: RuleOptions::default(),
-            max_series: (kind == Kind::Gauge).then_some((LIVES * MIXED) as u32),
+            max_series: Some((LIVES * MIXED.max(PASSING)) as u32),
         };
         let family = self.registry.register_raw(&options, Hooks::default()).unwrap();
         self.families.insert(name.to_owned(), family);
@@ -91,20 +91,11 @@ impl Recorder {
     pub fn series(&mut self, which: Which) -> Series<'static> {
         let kind = if which.is_counter() { Kind::Counter } else { Kind::Histogram };
         let family = self.family(&which.family(), kind);
-        series_of(family, which.label())
+        series_of(family, &which.label().to_string())
     }
 
-    pub fn gauge_series(&mut self, name: &str, label: usize) -> Series<'static> {
+    pub fn gauge_series(&mut self, name: &str, label: &str) -> Series<'static> {
         series_of(self.family(name, Kind::Gauge), label)
-    }
-
-    /// Makes a gauge and removes it, so that its record is used again for another one.
-    pub fn churn(&mut self, label: usize) {
-        let family = self.family("churned", Kind::Gauge);
-        let label = label.to_string();
-        let values = || [label.as_str()].into_iter();
-        family.child_raw(values()).unwrap().set(1.0);
-        _ = family.remove(values()).unwrap();
     }
 
     /// The next number for this series.
@@ -138,13 +129,13 @@ impl Recorder {
     }
 }
 
-fn series_of(family: &'static Family, label: usize) -> Series<'static> {
-    let series = family.child_raw([label.to_string().as_str()].into_iter()).unwrap();
+pub fn series_of(family: &'static Family, label: &str) -> Series<'static> {
+    let series = family.child_raw([label].into_iter()).unwrap();
     assert!(!series.view().overflow, "{label} went to the overflow series");
     series
 }
 
-fn observe(series: Series<'_>, made: Made) {
+pub fn observe(series: Series<'_>, made: Made) {
     let (value, span, label) = (made.value(), made.span(), made.label());
     let labels = [("pad", label.as_str())].into_iter();
     _ = match (made.form(), made.which.is_counter()) {

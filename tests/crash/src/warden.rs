@@ -27,7 +27,7 @@ const HURRY: Duration = Duration::from_millis(1500);
 /// ... and is replaced by another one after so long.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Victims of which one must come to the stop.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 10;
 
 /// A directory with a segment, its journal and what was shown of it.
 pub struct Warden {
@@ -143,14 +143,16 @@ impl Warden {
     pub fn scrape_as(&mut self, name: &str, who: &str) {
         let finished = self.journal.total(true);
         let before = self.journal.gauges().now();
+        let passing = self.journal.passing().finished();
         let registry = self.recorder().registry;
         let body = scrape(registry, name);
         let begun = self.journal.total(false);
         let gauges = before.until(&self.journal.gauges().now());
+        let passing = self.journal.passing().until(&passing, self.journal.gauges());
         self.bodies += 1;
         let file = format!("bodies/{:05}", self.bodies);
         std::fs::write(self.dir.join(&file), body).unwrap();
-        println!(r#"{{"body":"{file}","who":"{who}","finished":{finished},"begun":{begun},{gauges}}}"#);
+        println!(r#"{{"body":"{file}","who":"{who}","finished":{finished},"begun":{begun},{gauges},{passing}}}"#);
     }
 
     /// Does all that a process may want of the segment: nothing may keep it from that.
@@ -164,6 +166,7 @@ impl Warden {
         for family in [0, family] {
             recorder.record(Which::shared(family, label));
         }
+        recorder.remove_of_dead(2);
         recorder.step_mixed();
         recorder.add_to_gauge(label % ADDED);
         recorder.set_gauge(label % SET);

@@ -25,9 +25,6 @@ pub struct Life<'a> {
 
 const COMPANY_PAUSE: Duration = Duration::from_millis(4);
 
-/// Labels of gauges that are made and removed; `gauges.py` has the same number.
-const CHURNED: usize = 6;
-
 /// Names of scrapers that the victims use: with those of the others more than the table has entries.
 const NAMES: usize = 14;
 
@@ -102,9 +99,8 @@ pub fn run(life: &Life<'_>, inherited: Option<&Recorder>) {
         recorder.record(which);
         if turn % 2 == 0 {
             recorder.gauge(&mut random);
-        }
-        if turn % 5 == 0 {
-            recorder.churn(random.below(CHURNED));
+        } else {
+            recorder.come_and_go(&mut random);
         }
         if turn % 50 == 0 && !life.is_company {
             // One more worker for a moment.
