@@ -7,10 +7,10 @@
 use crate::core::WINDOW_MOST_MS;
 use crate::exemplar::ring::beats;
 use crate::exemplar::{Offer, priority, scrapers};
-use crate::family::{CLOCK_LEAST, GATE_KIND, GATE_SHIFT, GateKind, Kind};
+use crate::family::{CLOCK_LEAST, GateKind, Kind};
 use crate::segment::life::State;
 use crate::series::{Handle, add_to_float};
-use crate::stripes::{CellSet, SEED_SHIFT, is_probe};
+use crate::stripes::{CellSet, SEED_SHIFT, is_probe, load};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::tally::Tally;
 
@@ -110,16 +110,23 @@ impl Handle {
         self.count_observation_of(value);
     }
 
-    /// Counts an observation, and answers its bucket and that bucket's count before.
-    pub(crate) fn count_observation_of(&self, value: f64) -> Option<(u32, u64)> {
-        if value.is_nan() || self.family.kind != Kind::Histogram {
+    /// The cells for an observation, whatever is unusual about it. Nothing if it is no number, which is tallied, or if the
+    /// overflow series has counted it for a handle whose life has ended.
+    fn cells_to_observe(&self, value: f64) -> Option<CellSet<'_>> {
+        if !self.takes_observation(value) {
             self.family.core.header.count(Tally::Nan, 1);
             return None;
         }
-        let Some(set) = self.cells_apart() else {
+        let set = self.cells_apart();
+        if set.is_none() {
             self.instead()?.count_observation(value);
-            return None;
-        };
+        }
+        set
+    }
+
+    /// Counts an observation, and answers its bucket and that bucket's count before.
+    pub(crate) fn count_observation_of(&self, value: f64) -> Option<(u32, u64)> {
+        let set = self.cells_to_observe(value)?;
         let (sum, counts) = set.cells.split_first()?;
         let bucket = self.family.bounds.index(value);
         let before = counts.get(bucket)?.fetch_add(1, Ordering::Relaxed);
@@ -132,8 +139,13 @@ impl Handle {
     }
 
     #[inline(always)]
+    fn takes_observation(&self, value: f64) -> bool {
+        !value.is_nan() && self.family.kind == Kind::Histogram
+    }
+
+    #[inline(always)]
     fn is_unusual_observation(&self, value: f64) -> bool {
-        value.is_nan() || self.family.kind != Kind::Histogram || !self.is_plain()
+        !self.takes_observation(value) || !self.is_plain()
     }
 
     /// Whether no observation is offered, and nobody is told of slow ones.
@@ -167,13 +179,11 @@ impl Handle {
             count.fetch_add(1, Ordering::Relaxed);
             return if add_once(sum, value) { Left::NOTHING } else { Left { seed: 0, what: SUM } };
         }
-        let (head, epoch, gates) = (&gate.head, &family.window.epoch, &family.gate);
         let seed = count.fetch_add(1, Ordering::Relaxed);
         #[cfg(spanpin_stops)]
         crate::stops::at("counting: at the gate, bucket without sum");
-        let (head, epoch, gates) = (load(head), load(epoch), gates.load(Ordering::Relaxed));
+        let (head, epoch, (kind, looks)) = (load(&gate.head), load(&family.window.epoch), family.gate());
         let beats = priority::admission(epoch, priority::rough_key(value)) > head | priority::LOW_BITS;
-        let (kind, looks) = (gates & GATE_KIND, gates >> GATE_SHIFT);
         let added = add_once(sum, value);
         if kind == GateKind::SLOWEST && !beats && seed as u32 & looks != 0 && added {
             return Left::NOTHING;
@@ -194,20 +204,12 @@ impl Handle {
     pub(crate) fn finish_observation(self, value: f64, mut left: Left) -> Option<Offer> {
         let bucket = self.family.bounds.index(value);
         if left.has(UNUSUAL) {
-            if value.is_nan() || self.family.kind != Kind::Histogram {
-                self.family.core.header.count(Tally::Nan, 1);
-                return None;
-            }
-            let Some(set) = self.cells_apart() else {
-                self.instead()?.count_observation(value);
-                return None;
-            };
-            left = self.count_at_gate(set, bucket, value);
+            left = self.count_at_gate(self.cells_to_observe(value)?, bucket, value);
         }
         self.finish(bucket as u32, value, left)
     }
 
-    /// Counts in a stripe at the first try, or adds to the sum that met others.
+    /// Adds a value to the sum, where that met another update.
     #[cold]
     #[inline(never)]
     fn add_contended(self, value: f64) {
@@ -249,17 +251,23 @@ impl Handle {
         self.count_increment_of(amount);
     }
 
-    /// Adds to a counter, and answers the total of additions of this form before, or their number for amounts that are no
-    /// whole ones.
-    pub(crate) fn count_increment_of(&self, amount: f64) -> Option<u64> {
-        if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
+    /// The cells for an increment, as [`Handle::cells_to_observe`] finds them for an observation.
+    fn cells_to_add(&self, amount: f64) -> Option<CellSet<'_>> {
+        if !self.takes_increment(amount) {
             self.family.core.header.count(Tally::InvalidIncrement, 1);
             return None;
         }
-        let Some(set) = self.cells_apart() else {
+        let set = self.cells_apart();
+        if set.is_none() {
             self.instead()?.count_increment(amount);
-            return None;
-        };
+        }
+        set
+    }
+
+    /// Adds to a counter, and answers the total of additions of this form before, or their number for amounts that are no
+    /// whole ones.
+    pub(crate) fn count_increment_of(&self, amount: f64) -> Option<u64> {
+        let set = self.cells_to_add(amount)?;
         let (before, what) = add_amount(set.cells, amount);
         if what != 0 {
             self.finish_amount(amount, Left { seed: before, what });
@@ -268,9 +276,13 @@ impl Handle {
     }
 
     #[inline(always)]
+    fn takes_increment(&self, amount: f64) -> bool {
+        (0.0..f64::INFINITY).contains(&amount) && self.family.kind == Kind::Counter
+    }
+
+    #[inline(always)]
     fn is_unusual_increment(&self, amount: f64) -> bool {
-        let usual = (0.0..f64::INFINITY).contains(&amount) && self.family.kind == Kind::Counter;
-        !usual || !self.is_plain()
+        !self.takes_increment(amount) || !self.is_plain()
     }
 
     /// Adds to a counter the short way, as [`Handle::observe_short`] does.
@@ -313,15 +325,7 @@ impl Handle {
     #[inline(never)]
     pub(crate) fn finish_increment(self, amount: f64, mut left: Left) -> Option<Offer> {
         if left.has(UNUSUAL) {
-            if !(0.0..f64::INFINITY).contains(&amount) || self.family.kind != Kind::Counter {
-                self.family.core.header.count(Tally::InvalidIncrement, 1);
-                return None;
-            }
-            let Some(set) = self.cells_apart() else {
-                self.instead()?.count_increment(amount);
-                return None;
-            };
-            left = self.add_at_gate(set, amount);
+            left = self.add_at_gate(self.cells_to_add(amount)?, amount);
         }
         self.finish_amount(amount, left);
         self.finish(0, amount, Left { what: left.what & !SUM, ..left })
@@ -377,11 +381,6 @@ impl Handle {
         let offered = value >= family.offer_from() && (beats || self.is_tick(bucket, seed));
         offered || value > family.slow_from()
     }
-}
-
-#[inline(always)]
-fn load(word: &AtomicU64) -> u64 {
-    word.load(Ordering::Relaxed)
 }
 
 /// Adds to a float cell, unless this meets another update.

@@ -100,7 +100,7 @@ pub struct Family {
     /// What the record said of its series when they were last counted one by one, if they were as many as there may be.
     counted_at: AtomicU64,
     /// How its gates compare, one of [`GateKind`], and above it the mask of [`Family::gate`].
-    pub(crate) gate: AtomicU32,
+    gate: AtomicU32,
     /// Milliseconds, their low bits, at which an observation last looked at the clock.
     looked_ms: AtomicU32,
     /// Bits of the f64 above which a value is told to the listener for slow requests.
@@ -120,8 +120,8 @@ pub struct Family {
 }
 
 /// Parts of a family's word for its gates.
-pub(crate) const GATE_KIND: u32 = 0xFF;
-pub(crate) const GATE_SHIFT: u32 = 8;
+const GATE_KIND: u32 = 0xFF;
+const GATE_SHIFT: u32 = 8;
 /// One observation in 16 looks at the clock, to close a window that no scrape has closed; of many one in 128.
 pub(crate) const CLOCK_LEAST: u32 = 15;
 const CLOCK_MOST: u32 = 127;

@@ -166,23 +166,24 @@ impl Series {
 
     /// The stripes that were published for this series, all in one; nothing while it has one set of cells.
     pub(crate) fn striped(&self) -> Option<Pinned<[AtomicU64]>> {
-        let lines = published_stripes(self.family.core.segment.stripes_word(self.place())?);
-        self.stripes_at(lines)
+        self.stripes_at(self.stripes_lines()?)
     }
 
     /// Where they lie.
     #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
     pub(crate) fn stripes_place(&self) -> Option<Offset> {
-        let lines = published_stripes(self.family.core.segment.stripes_word(self.place())?);
-        u32::try_from(lines).ok().filter(|lines| *lines != 0).map(Offset::from_lines)
+        self.stripes_lines().map(Offset::from_lines)
     }
 
-    fn stripes_at(&self, lines: u64) -> Option<Pinned<[AtomicU64]>> {
+    /// Where they lie, in lines.
+    fn stripes_lines(&self) -> Option<u32> {
+        let lines = published_stripes(self.family.core.segment.stripes_word(self.place())?);
+        u32::try_from(lines).ok().filter(|lines| *lines != 0)
+    }
+
+    fn stripes_at(&self, lines: u32) -> Option<Pinned<[AtomicU64]>> {
         let words = STRIPES.saturating_mul(stripe_words(self.cells().len()));
-        match u32::try_from(lines) {
-            Ok(0) | Err(_) => None,
-            Ok(lines) => self.family.core.segment.pin_words(Offset::from_lines(lines), words),
-        }
+        self.family.core.segment.pin_words(Offset::from_lines(lines), words)
     }
 
     /// The values of one cell in all sets, the base first and then the stripes in their order.
@@ -238,9 +239,9 @@ impl Series {
     /// Counts in the stripes that were published, if some were.
     #[cold]
     pub(crate) fn learn_stripes(&self) {
-        let Some(word) = self.family.core.segment.stripes_word(self.place()) else { return };
-        let lines = published_stripes(word);
-        if let (Some(_), Ok(lines)) = (self.stripes_at(lines), u32::try_from(lines)) {
+        if let Some(lines) = self.stripes_lines()
+            && self.stripes_at(lines).is_some()
+        {
             self.stripes.know(lines);
             // After that, so that whoever sees it finds them.
             set_striped(self.life_word());
@@ -282,7 +283,8 @@ pub(crate) const fn is_probe(before: u64) -> bool {
     before.wrapping_mul(SPREAD) >> (u64::BITS - PROBE_BITS) == 0
 }
 
-fn load(cell: &AtomicU64) -> u64 {
+#[inline(always)]
+pub(crate) fn load(cell: &AtomicU64) -> u64 {
     cell.load(Ordering::Relaxed)
 }
 

@@ -15,8 +15,7 @@ SOURCES = ROOT / "rust-core" / "src"
 
 # Synchronisations of one process' threads with each other: a process that dies takes their words along.
 LOCAL = {
-    "adaptive-refresh": "copies of counts, in the process' own memory",
-    "exclusive": "what a process knows of removed series, in its own memory",
+    "exclusive": "copies of counts, and what a process knows of removed series, in its own memory",
     "index-insert": "each process has an index of its own",
     "index-table": "each process has an index of its own",
     "lock": "the lock of a registry in one process; children of fork have their own copy",

@@ -11,8 +11,8 @@ use super::priority::chance;
 use super::rules::{Adaptive, EDGE_USUAL, LowerEdge};
 use crate::buckets::Bounds;
 use crate::error::Error;
+use crate::exclusive::Alone;
 use crate::memory::{Pushed, boxed};
-use crate::process::fork_generation;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Copies of the counts that are kept.
@@ -29,8 +29,8 @@ const SALT: u64 = 0xADA9;
 
 /// What a series remembers for adaptive sampling.
 pub(crate) struct AdaptiveState {
-    /// Not zero while a thread brings the edges up to date: the fork generation of its process.
-    busy: AtomicU64,
+    /// Who brings the edges up to date is alone; others do without.
+    busy: Alone,
     /// Copies taken so far.
     copies: AtomicU64,
     /// Monotonic milliseconds of the last copy, and of the last look at the edges.
@@ -51,7 +51,7 @@ impl AdaptiveState {
         }
         let open = f64::NEG_INFINITY.to_bits();
         boxed(AdaptiveState {
-            busy: AtomicU64::new(0),
+            busy: Alone::new(),
             copies: AtomicU64::new(0),
             copied_ms: AtomicU64::new(0),
             refreshed_ms: AtomicU64::new(0),
@@ -92,7 +92,7 @@ impl AdaptiveState {
         if refreshed != 0 && now_ms.saturating_sub(refreshed) < REFRESH_MS {
             return;
         }
-        self.alone(|| {
+        self.busy.run(|_| {
             self.refreshed_ms.store(now_ms.max(1), Ordering::Relaxed);
             self.copy_if_due(u64::from(adaptive.window_seconds).saturating_mul(1000), counts.clone(), now_ms);
             self.store_edges(self.edges(adaptive, given, bounds, counts));
@@ -109,20 +109,7 @@ impl AdaptiveState {
         counts: impl ExactSizeIterator<Item = u64> + Clone,
     ) {
         if self.upper.load(Ordering::Relaxed) == f64::NEG_INFINITY.to_bits() {
-            self.alone(|| self.store_edges(self.edges(adaptive, given, bounds, counts)));
-        }
-    }
-
-    /// Runs what one thread at a time may do; another one does without.
-    fn alone(&self, work: impl FnOnce()) {
-        let mine = fork_generation();
-        let seen = self.busy.load(Ordering::Relaxed);
-        // What another generation left was a thread of the parent of this process, which is not here.
-        // SYNC(adaptive-refresh): Acquire takes over the copies of the thread before.
-        if seen != mine && self.busy.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            work();
-            // SYNC(adaptive-refresh): Release.
-            self.busy.store(0, Ordering::Release);
+            self.busy.run(|_| self.store_edges(self.edges(adaptive, given, bounds, counts)));
         }
     }
 
@@ -216,6 +203,7 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::fork_generation;
 
     fn counters(counts: &[u64]) -> Vec<AtomicU64> {
         counts.iter().map(|n| AtomicU64::new(*n)).collect()
@@ -300,11 +288,11 @@ mod tests {
     #[test]
     fn a_refresh_that_a_fork_cut_off_is_taken_over() {
         let state = AdaptiveState::new(1).unwrap();
-        state.busy.store(fork_generation(), Ordering::Relaxed);
-        state.alone(|| panic!("a thread of this process is at it"));
-        state.busy.store(fork_generation().wrapping_add(1), Ordering::Relaxed);
+        state.busy.enter(fork_generation());
+        state.busy.run(|_| panic!("a thread of this process is at it"));
+        state.busy.enter(fork_generation().wrapping_add(1));
         let mut ran = false;
-        state.alone(|| ran = true);
+        state.busy.run(|_| ran = true);
         assert!(ran);
     }
 
