@@ -69,17 +69,10 @@ pub extern "C" fn spanpin_counter_add_trace(
     amount: f64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    match counter.series() {
-        Some(series) if series.is_off() => spanpin_counter_add(counter, amount),
-        Some(_) => add_offer(counter, amount, offer),
-        None => SPANPIN_STATUS_NULL_POINTER,
-    }
-}
-
-/// A function of its own, so that a filter that is off needs no registers saved.
-#[inline(never)]
-fn add_offer(counter: Handle<spanpin_counter>, amount: f64, offer: Option<&spanpin_exemplar<'_>>) -> spanpin_status {
     let Some(series) = counter.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    if series.is_off() {
+        return spanpin_counter_add(counter, amount);
+    }
     if let Some(trace) = bare(offer) {
         let left = series.add_short(amount);
         return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(counter, amount, left, trace) };

@@ -63,21 +63,10 @@ pub extern "C" fn spanpin_histogram_observe_trace(
     value: f64,
     offer: Option<&spanpin_exemplar<'_>>,
 ) -> spanpin_status {
-    match histogram.series() {
-        Some(series) if series.is_off() => spanpin_histogram_observe(histogram, value),
-        Some(_) => observe_offer(histogram, value, offer),
-        None => SPANPIN_STATUS_NULL_POINTER,
-    }
-}
-
-/// A function of its own, so that a filter that is off needs no registers saved.
-#[inline(never)]
-fn observe_offer(
-    histogram: Handle<spanpin_histogram>,
-    value: f64,
-    offer: Option<&spanpin_exemplar<'_>>,
-) -> spanpin_status {
     let Some(series) = histogram.series() else { return SPANPIN_STATUS_NULL_POINTER };
+    if series.is_off() {
+        return spanpin_histogram_observe(histogram, value);
+    }
     if let Some(trace) = bare(offer) {
         let left = series.observe_short(value);
         return if left.is_nothing() { SPANPIN_STATUS_OK } else { finish(histogram, value, left, trace) };
