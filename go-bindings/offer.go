@@ -84,7 +84,7 @@ func (s *source) context() context.Context {
 const refreshMs = 1000
 
 // again is the second look at an observation, after a window that is due was closed.
-// Most that come here only because they are the one in 16 end at it.
+// Most that come here only because it is their turn end at it.
 func (o *offers) again(s *segment.Series, bucket uint, v float64, old uint64) bool {
 	o.turn(s)
 	return v > s.SlowFrom || v >= s.OfferFrom && s.Beats(bucket, v, old)

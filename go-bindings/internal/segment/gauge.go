@@ -39,16 +39,9 @@ func NewGauge(series Series, adder Adder) Gauge {
 	return Gauge{Series: series, Adder: adder}
 }
 
-// goesOn tells whether the life of the handle does. What an overflow series takes is
-// tallied by the caller.
-func (g *Gauge) goesOn() (ok, overflow bool) {
-	state := atomic.LoadUint64(stateOf(g.Cells))
-	return state&^StateFlags == g.Plain, state&StateOverflow != 0
-}
-
 // Set stores v.
 func (g *Gauge) Set(v float64) {
-	ok, overflow := g.goesOn()
+	ok, flags := g.look()
 	if !ok {
 		if g.Adder != nil {
 			g.Adder.Set(v)
@@ -59,14 +52,14 @@ func (g *Gauge) Set(v float64) {
 	if mode := word(g.Cells, GaugeMode); atomic.LoadUint64(mode) != GaugeShared {
 		atomic.StoreUint64(mode, GaugeShared)
 	}
-	if overflow {
+	if flags&StateOverflow != 0 {
 		g.Tally(TallyOverflow)
 	}
 }
 
 // Add adds v.
 func (g *Gauge) Add(v float64) {
-	ok, overflow := g.goesOn()
+	ok, flags := g.look()
 	if !ok {
 		if g.Adder != nil {
 			g.Adder.Add(v)
@@ -83,7 +76,7 @@ func (g *Gauge) Add(v float64) {
 		to = word(cell, 8)
 	}
 	addFloat(to, v)
-	if overflow {
+	if flags&StateOverflow != 0 {
 		g.Tally(TallyOverflow)
 	}
 }
@@ -105,7 +98,7 @@ func (g *Gauge) Value() float64 {
 		return g.Adder.Value()
 	}
 	v := math.Float64frombits(atomic.LoadUint64(word(g.Cells, GaugeValue)))
-	if ok, _ := g.goesOn(); !ok {
+	if ok, _ := g.look(); !ok {
 		return 0
 	}
 	return v

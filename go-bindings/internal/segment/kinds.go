@@ -10,7 +10,8 @@ import (
 type Histogram struct {
 	Series
 	Search Search
-	path   uint32
+	// silent never has an observation that is worth a closer look.
+	silent bool
 	// usual is the word of the state while observations go by a Way, quiet the one
 	// while they do and none is offered; otherwise one that the state never is.
 	usual, quiet uint64
@@ -21,37 +22,22 @@ type Histogram struct {
 	looked          uint32
 }
 
-// How the observations of a histogram are counted and offered. By default they ask
-// Count and Worth.
-const (
-	// Usual has one bound to an exponent and the policy PolicySlowest.
-	Usual = 1 << iota
-	// Silent never has an observation that is worth a closer look.
-	Silent
-)
-
 // never is a word that no state is.
 const never = math.MaxUint64
 
 // NewHistogram makes a Histogram of the words of a series.
 func NewHistogram(series Series, search Search) Histogram {
-	h := Histogram{Series: series, Search: search}
+	h := Histogram{Series: series, Search: search, usual: never, quiet: never, turns: TurnMask}
+	h.short = never
+	if search.single {
+		h.short = h.Plain
+	}
+	h.silent = series.OfferFrom != series.OfferFrom && math.IsInf(series.SlowFrom, 1)
 	switch {
-	case series.OfferFrom != series.OfferFrom && math.IsInf(series.SlowFrom, 1):
-		h.path = Silent
-	case search.single && series.Policy == PolicySlowest:
-		h.path = Usual
-	}
-	h.turns = TurnMask
-	h.short, h.usual, h.quiet = h.Plain, never, never
-	if !search.single {
-		h.short = never
-	}
-	switch h.path {
-	case Usual:
-		h.usual = h.short
-	case Silent:
+	case h.silent:
 		h.quiet = h.short
+	case series.Policy == PolicySlowest:
+		h.usual = h.short
 	}
 	return h
 }
@@ -79,7 +65,7 @@ func (h *Histogram) Count(v float64) (bucket uint, old uint64, ok bool) {
 func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) {
 	if !h.IsUsual(v) {
 		bucket, old, ok := h.Count(v)
-		return bucket, old, ok && !h.IsSilent() && h.Worth(bucket, v, old)
+		return bucket, old, ok && h.Worth(bucket, v, old)
 	}
 	bucket = h.Search.One(v)
 	way := h.WayOf(bucket)
@@ -93,7 +79,7 @@ func (h *Histogram) CountOffer(v float64) (bucket uint, old uint64, worth bool) 
 }
 
 // IsSilent tells whether no observation is worth a closer look.
-func (h *Histogram) IsSilent() bool { return h.path&Silent != 0 }
+func (h *Histogram) IsSilent() bool { return h.silent }
 
 // IsUsual tells whether v can be counted by a Way. NaN cannot: no comparison with it
 // holds.

@@ -31,17 +31,20 @@ func stateOf(cells unsafe.Pointer) *uint64 {
 // whose short way is not for it.
 func (s *Series) isPlain() bool { return atomic.LoadUint64(stateOf(s.Cells)) == s.short }
 
+// look tells whether the life of the handle goes on, and what flags its state has.
+func (s *Series) look() (ok bool, flags uint64) {
+	state := atomic.LoadUint64(stateOf(s.Cells))
+	return state&^StateFlags == s.Plain, state & StateFlags
+}
+
 // apart is what an observation needs to know that goes another way. It is not ok when
 // the life of the handle has ended.
 func (s *Series) apart() (striped, ok bool) {
-	state := atomic.LoadUint64(stateOf(s.Cells))
-	if state&^StateFlags != s.Plain {
-		return false, false
-	}
-	if state&StateOverflow != 0 {
+	ok, flags := s.look()
+	if ok && flags&StateOverflow != 0 {
 		s.Tally(TallyOverflow)
 	}
-	return state&StateStriped != 0, true
+	return ok && flags&StateStriped != 0, ok
 }
 
 // setStriped notes that the series has stripes, if the core has not.
