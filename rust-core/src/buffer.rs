@@ -145,22 +145,7 @@ impl Buffer {
         if number < 10 {
             return self.push_byte(b'0' | number as u8);
         }
-        let mut digits = [0u8; 20];
-        let mut rest = number;
-        let mut first = digits.len();
-        for pair in digits.as_chunks_mut::<2>().0.iter_mut().rev() {
-            let below = (rest % 100) as u8;
-            rest /= 100;
-            // The low half of an ASCII digit is its value.
-            *pair = [b'0' | (below / 10), b'0' | (below % 10)];
-            first = first.wrapping_sub(2);
-            if rest == 0 {
-                // A pair below ten begins with a zero that is not written.
-                first = first.wrapping_add(usize::from(below < 10));
-                break;
-            }
-        }
-        self.push(digits.get(first..).unwrap_or_default())
+        self.push(decimal(number, &mut [0; DIGITS_MOST]))
     }
 
     /// Appends `bytes`, remembering a failure.
@@ -270,6 +255,29 @@ pub fn filled<T: Copy>(value: T, count: usize) -> Result<Vec<T>, OutOfMemory> {
     // loop initialised that many.
     unsafe { values.set_len(count) };
     Ok(values)
+}
+
+/// Digits that a `u64` may have.
+pub(crate) const DIGITS_MOST: usize = 20;
+
+/// The decimal digits of `number`, which are written to the end of `room`.
+#[inline]
+pub(crate) fn decimal(number: u64, room: &mut [u8; DIGITS_MOST]) -> &[u8] {
+    let mut rest = number;
+    let mut first = room.len();
+    for pair in room.as_chunks_mut::<2>().0.iter_mut().rev() {
+        let below = (rest % 100) as u8;
+        rest /= 100;
+        // The low half of an ASCII digit is its value.
+        *pair = [b'0' | (below / 10), b'0' | (below % 10)];
+        first = first.wrapping_sub(2);
+        if rest == 0 {
+            // A pair below ten begins with a zero that is not written.
+            first = first.wrapping_add(usize::from(below < 10));
+            break;
+        }
+    }
+    room.get(first..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 use core::ptr::NonNull;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, DIGITS_MOST, decimal};
 
 /// A call that signals break off again and again is given up after so many times.
 const RETRIES: u32 = 10_000;
@@ -169,18 +169,9 @@ impl File {
     /// Needs no memory, so that it can be called in a child of fork.
     pub(crate) fn open_own(&self) -> Result<File, Errno> {
         let mut path = *b"/proc/self/fd/__________\0";
-        let mut rest = self.fd.unsigned_abs();
-        let mut digits = [0_u8; 10];
-        let mut used = 0_usize;
-        for digit in &mut digits {
-            *digit = b'0'.wrapping_add((rest % 10) as u8);
-            rest /= 10;
-            used = used.wrapping_add(1);
-            if rest == 0 {
-                break;
-            }
-        }
-        for (to, from) in path.iter_mut().skip(14).zip(digits.iter().take(used).rev().chain(&[0])) {
+        let mut room = [0; DIGITS_MOST];
+        let digits = decimal(self.fd.unsigned_abs().into(), &mut room);
+        for (to, from) in path.iter_mut().skip(14).zip(digits.iter().chain(&[0])) {
             *to = *from;
         }
         let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
