@@ -105,18 +105,31 @@ pub(crate) fn series<'a>(
         let is = " family is not one of this kind: use the spanpin_..._with function of its own kind";
         return Err(Error::quoting(ErrorCode::WrongKind, "the ", family.kind().as_str(), is));
     }
-    let values = values.elements(values_len, "values")?;
-    let repaired = repaired(values)?;
-    let mut walk = repaired.walk();
-    family.child_raw(values.iter().map(move |value| walk.next(value.bytes("").unwrap_or_default())))
+    family.child_raw(Values::read(values, values_len)?.texts())
 }
 
-/// Label values with what is no UTF-8 in them replaced.
-fn repaired(values: &[spanpin_str]) -> Result<Repaired, Error> {
-    for value in values {
-        value.bytes("a label value")?;
+/// Label values as texts.
+struct Values<'a> {
+    given: &'a [spanpin_str],
+    repaired: Repaired,
+}
+
+impl<'a> Values<'a> {
+    /// Looks at every value once, so that walking them cannot fail.
+    fn read(values: &'a Array<spanpin_str>, len: usize) -> Result<Self, Error> {
+        let given = values.elements(len, "values")?;
+        for value in given {
+            value.bytes("a label value")?;
+        }
+        let repaired = Repaired::of(given.iter().map(|value| value.bytes("").unwrap_or_default()))?;
+        Ok(Self { given, repaired })
     }
-    Repaired::of(values.iter().map(|value| value.bytes("").unwrap_or_default()))
+
+    /// What is no UTF-8 in them is replaced.
+    fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        let mut walk = self.repaired.walk();
+        self.given.iter().map(move |value| walk.next(value.bytes("").unwrap_or_default()))
+    }
 }
 
 /// Removes the series of these label values from the page, with all that it has counted and its exemplars. `*removed` is 1 if
@@ -136,10 +149,7 @@ pub extern "C" fn spanpin_family_remove(
 ) -> spanpin_status {
     let remove = || {
         let family = &handle(family, "family")?.core;
-        let values = values.elements(values_len, "values")?;
-        let repaired = repaired(values)?;
-        let mut walk = repaired.walk();
-        let gone = family.remove(values.iter().map(move |value| walk.next(value.bytes("").unwrap_or_default())))?;
+        let gone = family.remove(Values::read(&values, values_len)?.texts())?;
         if let Some(removed) = removed {
             removed.write(gone.into());
         }
