@@ -95,7 +95,9 @@ pub use crate::hooks::{ExemplarLabels, SlowRequest};
 pub use crate::negotiate::{Escaping, Format, Negotiated, accepts_gzip, negotiate};
 pub use crate::registry::{Registry, RegistryOptions, ScraperIdentity};
 #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
-pub use crate::segment::copy::{FamilyFacts, Look, Marks, SegmentCopy, SegmentFacts, WorkerFacts};
+pub use crate::segment::copy::{Look, Marks, SegmentCopy};
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub use crate::segment::facts::{FamilyFacts, SegmentFacts, WorkerFacts};
 pub use crate::segment::problem::{SegmentNotice, SegmentReason};
 pub use crate::snapshot::{Exemplar, FamilySnapshot, SeriesSnapshot, Snapshot, Value};
 pub use crate::tally::DropReason;

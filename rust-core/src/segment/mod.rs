@@ -6,6 +6,8 @@
 pub(crate) mod copy;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod descriptors;
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+pub(crate) mod facts;
 #[cfg_attr(not(all(target_os = "linux", not(miri))), path = "no_file.rs")]
 mod file;
 pub(crate) mod gauge_cells;
